@@ -18,6 +18,10 @@ export const ERRORS = {
     cause: 'A source gave a cursor that cannot be saved: it must be a JSON value of at most 64 KiB.',
     cure: 'Make the cursor a small position (a key, a byte offset, a page token), not the data itself. The message names the source and the place in the cursor.',
   },
+  HF_CURSOR_MISMATCH: {
+    cause: "A job was to go on at a saved cursor that its source cannot have given: the task's source was changed while the job was unfinished.",
+    cure: 'Give a task whose source changes its kind, key or order a new name, and keep the old one until its jobs are done; or cancel the job and enqueue it anew.',
+  },
   HF_DATABASE_DOWN: {
     cause: 'The database could not be reached, or did not answer in time.',
     cure: 'Check the address, the network and the server. Workers go on by themselves when it is back; a producer may call again.',
@@ -42,6 +46,10 @@ export const ERRORS = {
   HF_INPUT_TOO_LARGE: {
     cause: 'The input of a job is larger than the limit.',
     cure: 'Put the data into a table or a file and pass its key or path, or raise `maxInputBytes`.',
+  },
+  HF_ITEM: {
+    cause: 'An item that a source read does not fit its schema.',
+    cure: 'The message names the item and the place in it. Correct the data or the schema and retry the job: it goes on at this item.',
   },
   HF_JOB_NOT_FOUND: {
     cause: 'There is no job with this id.',
@@ -78,6 +86,22 @@ export const ERRORS = {
   HF_SCHEMA_TOO_OLD: {
     cause: 'The database schema is missing or older than this version of Holdfast needs.',
     cure: 'Run `holdfast migrate` before this version starts.',
+  },
+  HF_SOURCE_CHANGED: {
+    cause: 'The data behind a source is not what it was when the job saved its cursor: a file became shorter, or a collection lost items.',
+    cure: 'Let a job read data that nobody rewrites: write a new file under a new name, and enqueue a job for it.',
+  },
+  HF_SOURCE_FORMAT: {
+    cause: 'A source read something that is not in the format it expects.',
+    cure: 'The message names the line, record or byte. Correct the data or the options of the source and retry the job: it goes on at this place.',
+  },
+  HF_SOURCE_KEY: {
+    cause: 'The query of `rows()` cannot be read page by page in the order of its `key`.',
+    cure: 'The key must be columns of the result that are never NULL and together unique: add the primary key as the last column of the key.',
+  },
+  HF_SOURCE_READ: {
+    cause: 'The file of a source could not be opened or read.',
+    cure: 'The message has the reason. The file must be reachable under this path on every worker: use a shared disk, or a function that opens a stream from an object store.',
   },
   HF_TASK_DUPLICATE: {
     cause: 'Two tasks of one app have the same name or alias.',
