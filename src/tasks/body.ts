@@ -1,0 +1,59 @@
+import type { Duration } from '../model/duration.ts'
+import type { Ctx, EachCtx, ItemCtx, TaskCtx } from './context.ts'
+import type { Policy } from './policy.ts'
+import type { Source } from './source.ts'
+
+/** One function, run from start to end. */
+export interface TaskBody<Q extends string, Tx, Parsed, Out> extends Policy {
+  /**
+   * What to do when the worker must go. `'finish'` (default): let it end, so it needs a time limit inside the shutdown
+   * budget. `'restart'`: cut it and run it again from the start, elsewhere, at once; for work that is idempotent or harmless to repeat.
+   */
+  readonly interrupt?: 'finish' | 'restart'
+  readonly run: (input: Parsed, ctx: TaskCtx<Q, Tx>) => Out | Promise<Out>
+}
+
+/** Which of the parallel jobs of one iteration this is. */
+export interface Partition {
+  /** From 0 to `of - 1`. */
+  readonly index: number
+  readonly of: number
+}
+
+/**
+ * A collection and the work per item. Holdfast owns the loop, the cursor, the checkpoint and the hand-off to another worker.
+ *
+ * Write `items`, `prepare`, `each`, `done` in the order in which they run: TypeScript infers from left to right, and an
+ * `each` above its `items` is given `unknown`. `delivery` is missing on purpose: a resumed job has started more than once.
+ */
+export interface IterationBody<
+  Q extends string,
+  Tx,
+  Parsed,
+  Item,
+  Ready,
+  M extends 'transactional' | 'periodic',
+  Out,
+> extends Omit<Policy, 'delivery'> {
+  /** Before the first item of the first run; not again after a resume. Runs again if that run ended before its first checkpoint. */
+  readonly start?: (input: Parsed, ctx: Ctx<Q>) => unknown
+  /** The collection. Called once a run; the cursor, not this call, says where to go on. */
+  readonly items: (input: Parsed, where: { readonly partition: Partition }) => Source<Item>
+  /** How many jobs work through the collection side by side, each on the part that `items` makes of its `partition`. Default 1. */
+  readonly partitions?: number
+  /** Slow work (network) on an item, outside any transaction; several at once with `concurrency`. Its result is what `each` gets. */
+  readonly prepare?: (item: Item, ctx: ItemCtx<Q>) => Ready | Promise<Ready>
+  /**
+   * `'transactional'` (default): `each` gets `tx`, and its writes commit with the cursor: exactly once.
+   * `'periodic'`: the cursor is saved from time to time: at least once, with little redone after a crash.
+   */
+  readonly checkpoint?: M
+  /** Items in work at the same time. Default 1. The cursor never passes an unfinished item. */
+  readonly concurrency?: number
+  /** How long a run may keep its slot while other jobs wait for one; then it yields and goes on later. Default: no limit. */
+  readonly maxSlotTime?: Duration
+  /** The work on one item. */
+  readonly each: (item: NoInfer<Ready>, ctx: EachCtx<Q, Tx, M>) => unknown
+  /** After the last item. What it returns is the job's result. */
+  readonly done?: (input: Parsed, summary: { readonly count: number }, ctx: Ctx<Q>) => Out | Promise<Out>
+}
