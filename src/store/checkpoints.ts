@@ -1,0 +1,79 @@
+import type { Database, Queryable } from './db.ts'
+import type { Fence } from './jobs.ts'
+
+/** Saved progress of an iteration. */
+export interface Checkpoint {
+  /** Items done. */
+  readonly items: number
+  /** Items in all, if known. */
+  readonly total: number | undefined
+  /** undefined: from the start. */
+  readonly cursor: unknown
+  /** Set when the iteration was fanned out. */
+  readonly part: { readonly root: string; readonly index: number; readonly of: number } | undefined
+}
+
+/** What people asked of the job meanwhile. */
+export interface Asked {
+  readonly action: 'cancel' | 'pause'
+  readonly reason: string
+  readonly until: Date | undefined
+}
+
+interface AskedRow {
+  action: 'cancel' | 'pause' | null
+  reason: string
+  until: Date | null
+}
+
+/** Undefined: the run does not hold the job any more. */
+export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkpoint | undefined> {
+  const [row] = await db.run<{
+    items: string | null
+    total: string | null
+    cursor: string | null
+    root: string | null
+    part: number
+    parts: number
+  }>('load_checkpoint', [fence.id, fence.run])
+  if (row === undefined) return undefined
+  return {
+    items: Number(row.items ?? 0),
+    total: row.total === null ? undefined : Number(row.total),
+    cursor: row.cursor === null ? undefined : JSON.parse(row.cursor),
+    part: row.root === null ? undefined : { root: row.root, index: row.part, of: row.parts },
+  }
+}
+
+export interface Progress {
+  readonly items: number
+  readonly total: number | undefined
+  /** JSON text. */
+  readonly cursor: string
+}
+
+/** Saves progress. `'refused'`: the job has moved on, or the cursor would have gone backwards. */
+export async function saveCheckpoint(db: Database, fence: Fence, progress: Progress): Promise<Asked | undefined | 'refused'> {
+  const rows = await db.run<AskedRow>('save_checkpoint', [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor])
+  return rows[0] === undefined ? 'refused' : asked(rows[0])
+}
+
+/** Saves progress as the last write of a transaction. Throws `HF_FENCED`. */
+export async function saveCheckpointInTransaction(
+  db: Database,
+  on: Queryable,
+  fence: Fence,
+  progress: Progress,
+  nonce: string,
+): Promise<Asked | undefined> {
+  const rows = await db.run<AskedRow>(
+    'save_checkpoint_tx',
+    [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor, nonce],
+    on,
+  )
+  return rows[0] === undefined ? undefined : asked(rows[0])
+}
+
+function asked(row: AskedRow): Asked | undefined {
+  return row.action === null ? undefined : { action: row.action, reason: row.reason, until: row.until ?? undefined }
+}

@@ -1,0 +1,146 @@
+import pg from 'pg'
+import { HoldfastError } from '../model/errors.ts'
+import { type StatementName, type Statements, statementsFor } from './statements.ts'
+
+/** Anything that takes a statement: the pool, a client inside a transaction, a user's own client through the `tx` seam. */
+export interface Queryable {
+  query(text: string, values?: readonly unknown[]): Promise<QueryAnswer>
+}
+
+export interface QueryAnswer {
+  rows: unknown[]
+  rowCount: number | null
+}
+
+export interface DatabaseOptions {
+  /** A connection string. */
+  readonly url: string
+  /** The schema that holds Holdfast's tables; a validated name. */
+  readonly schema: string
+  /** Connections at most. */
+  readonly connections?: number
+  /** A single statement may take this long, in ms; then its connection is dropped and the answer is unknown. */
+  readonly statementTimeout?: number
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const STATEMENT_TIMEOUT_MS = 30_000
+
+/**
+ * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: statements are
+ * unnamed, settings are local to their transaction.
+ */
+export class Database {
+  readonly schema: string
+  readonly url: string
+  readonly channel: string
+  readonly statements: Statements
+  readonly #pool: pg.Pool
+
+  constructor(options: DatabaseOptions) {
+    this.schema = options.schema
+    this.url = options.url
+    this.channel = `${options.schema}_wake`
+    this.statements = statementsFor(options.schema)
+    this.#pool = new pg.Pool({
+      ...clientOptions(options.url, options.statementTimeout ?? STATEMENT_TIMEOUT_MS),
+      max: options.connections ?? 10,
+      idleTimeoutMillis: 30_000,
+      allowExitOnIdle: true,
+    })
+    // An idle connection that breaks is replaced at the next query; without a listener node would exit.
+    this.#pool.on('error', () => {})
+  }
+
+  /** Runs one of our own statements. */
+  async run<Row>(name: StatementName, values: readonly unknown[], on: Queryable = this): Promise<Row[]> {
+    const { rows } = await on.query(this.statements[name], values)
+    return rows as Row[]
+  }
+
+  async query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
+    try {
+      return await this.#pool.query(text, values as unknown[])
+    } catch (error) {
+      throw translate(error, this.schema)
+    }
+  }
+
+  /**
+   * Runs `work` in a transaction on a connection of its own: commits what it resolves with, rolls back what it throws.
+   * `open` is sent together with BEGIN, as `set local` commands.
+   */
+  async transaction<T>(work: (client: pg.PoolClient) => Promise<T>, open = ''): Promise<T> {
+    const client = await this.#connect()
+    let broken: Error | undefined
+    try {
+      await client.query(`begin;${open}`)
+      const result = await work(client)
+      await client.query('commit')
+      return result
+    } catch (error) {
+      await client.query('rollback').catch((failure: Error) => {
+        broken = failure
+      })
+      throw translate(error, this.schema)
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect()
+    } catch (error) {
+      throw translate(error, this.schema)
+    }
+  }
+}
+
+/** Options for a connection to the same database, outside the pool (the renewal thread, the listener). */
+export function clientOptions(url: string, statementTimeout = STATEMENT_TIMEOUT_MS): pg.ClientConfig {
+  return {
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: statementTimeout,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  }
+}
+
+/** SQLSTATE classes after which the same statement may be sent again once a connection is there: 08, 53, 57P0x, 25006 (old primary). */
+export function isConnectionTrouble(error: unknown): boolean {
+  if (error instanceof HoldfastError) return error.code === 'HF_DATABASE_DOWN'
+  const code = codeOf(error)
+  if (code === undefined) return error instanceof Error && /timeout|terminated|ended|closed/i.test(error.message)
+  return /^(08|53|57P0|25006|E[A-Z]+$)/.test(code)
+}
+
+/** Errors for which the server says that it did nothing and another try may work: serialisation, deadlock, lock timeout. */
+export function isTransient(error: unknown): boolean {
+  return ['40001', '40P01', '55P03'].includes(codeOf(error) ?? '')
+}
+
+/** The SQLSTATE or system error code of a failed statement. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  if (typeof code === 'string' && !code.startsWith('HF_')) return code
+  const cause = (error as { cause?: unknown } | null)?.cause
+  return cause === undefined || cause === error ? undefined : codeOf(cause)
+}
+
+function translate(error: unknown, schema: string): unknown {
+  if (error instanceof HoldfastError) return error
+  const code = codeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  if ((code === '42P01' || code === '42703' || code === '42883') && message.includes(`${schema}.`)) {
+    return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, { cause: error })
+  }
+  if (code === 'HF001') return new HoldfastError('HF_FENCED', message, { cause: error })
+  if (isConnectionTrouble(error)) return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
+  return error
+}

@@ -1,0 +1,33 @@
+-- Takes up to $5 ready jobs of one queue for a worker, in order (lane, priority, position), and notes them in the ledger.
+-- params: $1 worker int, $2 claim bigint (numbered by the worker), $3 queue text, $4 tasks text[] that it knows, $5 most int,
+--         bands in the order to look in: $6 lanes smallint[], $7 priorities smallint[], $8 low-water marks bigint[], $9 most of each int[]
+-- returns: a row a job: id, run (the fence), task, version, input as text, failures, interruptions, losses, lane, priority, position, expired
+-- invariants: none unless the worker is alive and claiming, a fact at commit: the FOR SHARE makes a revocation wait for this statement.
+--             run rises by one. The update touches no indexed column (HOT).
+-- index: job_ready, one probe a band; job_pkey for the update.
+with allowed as materialized (
+  select key from :schema.worker where key = $1 and alive and claiming for share
+), picked as materialized (
+  select found.id
+  from allowed
+  cross join unnest($6::smallint[], $7::smallint[], $8::bigint[], $9::int[]) as band(lane, priority, mark, most)
+  cross join lateral (
+    select j.id from :schema.job j
+    where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
+      and j.state = 0 and j.task = any($4::text[])
+    order by j.position
+    limit band.most
+    for update skip locked
+  ) as found
+  limit $5
+), claimed as (
+  update :schema.job j
+  set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
+  from picked where j.id = picked.id
+  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.losses, j.lane, j.priority, j.position,
+    j.expires_at <= clock_timestamp() as expired
+), noted as (
+  insert into :schema.ledger (worker, claim, ids, runs)
+  select $1, $2, array_agg(id), array_agg(run) from claimed having count(*) > 0
+)
+select id, run, task, version, input, failures, interruptions, losses, lane, priority, position, expired from claimed

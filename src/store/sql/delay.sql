@@ -1,0 +1,28 @@
+-- Puts running jobs away until a time: a retry with its delay, a snooze, a pause, a parked job.
+-- params: $1 ids uuid[], $2 runs int[], $3 states smallint[] (11 retrying, 12 snoozed, 13 paused, 14 parked), $4 delays, ms float8[],
+--         $5 due timestamptz[] (used where the delay is null), $6 failures to add smallint[], $7 reasons text[], $8 errors json[] (as text),
+--         $9 worker int, $10 claims bigint[] that this closes
+-- returns: the ids that were put away
+-- fence: id, run, state = 1 (an at-most-once job that has started is never given back)
+with moved as (
+  delete from :schema.job j
+  using unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
+    as k(id, run, state, delay, due, failed, reason, error)
+  where j.id = k.id and j.run = k.run and j.state = 1
+  returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error
+), closed as (
+  delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
+), answered as (
+  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id
+), told as (
+  insert into :schema.trail (job, run, worker, outcome, reason, error, started_at)
+  select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,
+    reason, error::json, started_at
+  from moved
+)
+insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
+  queue, task, input, reason)
+select id, coalesce(clock_timestamp() + delay * interval '1 ms', due), created_at, expires_at, run, interruptions, losses,
+  failures + failed, crashes, next, priority, version, queue, task, input, reason
+from moved
+returning id

@@ -1,0 +1,18 @@
+-- Deletes the ledger rows of a revoked worker of which nothing is held any more, and its lease when none is left.
+-- params: $1 worker int
+-- returns: left, the number of ledger rows that still hold something
+with emptied as (
+  delete from :schema.ledger l
+  using :schema.worker w
+  where l.worker = $1 and w.key = $1 and not w.alive
+    and not exists (
+      select from unnest(l.ids, l.runs) as k(id, run)
+      join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+    )
+  returning l.claim
+), remaining as (
+  select (select count(*) from :schema.ledger where worker = $1) - (select count(*) from emptied) as rows
+), ended as (
+  delete from :schema.lease using remaining where worker = $1 and remaining.rows = 0
+)
+select rows::int as left from remaining

@@ -1,0 +1,21 @@
+-- Ready jobs that ended up at or below a published mark (a late commit, a rolled-back claim) go to the front lane with a fresh position:
+-- marked claims would never look there again.
+-- params: $1 floor bigint, $2 most int
+-- returns: queue, jobs
+-- index: job_ready between floor and mark
+with late as (
+  select s.id
+  from :schema.mark m
+  cross join lateral (
+    select j.id from :schema.job j
+    where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
+      and j.state = 0 and j.task = any(m.tasks)
+    order by j.position limit $2
+    for update skip locked
+  ) as s
+), lifted as (
+  update :schema.job j set lane = 0, position = nextval(':schema.position')
+  from late where j.id = late.id and j.state = 0
+  returning j.queue
+)
+select queue, count(*)::int as jobs from lifted group by queue

@@ -1,0 +1,15 @@
+-- Makes waiting jobs ready whose time has come. They draw their position now; retries and snoozes go to the main lane like new work.
+-- params: $1 most int
+-- returns: queue, jobs: how many of each queue became ready
+-- index: waiting_due
+with due as (
+  select id from :schema.waiting where due_at <= clock_timestamp() order by due_at limit $1 for update skip locked
+), moved as (
+  delete from :schema.waiting w using due where w.id = due.id returning w.*
+), ready as (
+  insert into :schema.job (id, created_at, expires_at, run, interruptions, losses, failures, crashes, priority, version, queue, task, input)
+  select id, created_at, expires_at, run, interruptions, losses, failures, crashes, priority, version, queue, task, input
+  from moved order by due_at
+  returning queue
+)
+select queue, count(*)::int as jobs from ready group by queue

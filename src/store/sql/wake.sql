@@ -1,0 +1,3 @@
+-- Tells listening workers that a queue has ready jobs. A hint: polling alone is correct.
+-- params: $1 channel text, $2 payload text (the queue)
+select pg_notify($1, $2)

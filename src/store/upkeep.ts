@@ -1,0 +1,53 @@
+import { nameArray, plainArray } from './arrays.ts'
+import type { Database } from './db.ts'
+
+/** How many jobs of a queue became ready. */
+export interface Readied {
+  readonly queue: string
+  readonly jobs: number
+}
+
+/** Makes due jobs ready, at most `most`. */
+export async function promote(db: Database, most: number): Promise<Readied[]> {
+  return db.run('promote', [most])
+}
+
+/** ms until the next waiting job is due, by the database's clock; undefined when none waits. */
+export async function nextDue(db: Database): Promise<number | undefined> {
+  const [row] = await db.run<{ ms: number | null }>('next_due', [])
+  return row?.ms ?? undefined
+}
+
+/** How far one band of a queue has been claimed. */
+export interface Mark {
+  readonly queue: string
+  readonly lane: number
+  readonly priority: number
+  readonly position: number
+}
+
+export async function publishMarks(db: Database, accepts: string, tasks: readonly string[], marks: readonly Mark[]): Promise<void> {
+  await db.run('publish_marks', [
+    accepts,
+    nameArray(tasks),
+    nameArray(marks.map((mark) => mark.queue)),
+    plainArray(marks.map((mark) => mark.lane)),
+    plainArray(marks.map((mark) => mark.priority)),
+    plainArray(marks.map((mark) => mark.position)),
+  ])
+}
+
+export async function loadMarks(db: Database, accepts: string, queues: readonly string[]): Promise<Mark[]> {
+  const rows = await db.run<Omit<Mark, 'position'> & { position: string }>('load_marks', [accepts, nameArray(queues)])
+  return rows.map((row) => ({ ...row, position: Number(row.position) }))
+}
+
+/**
+ * Looks for ready jobs below the published marks and lifts them to the front lane. Undefined: another worker did it just now.
+ * `reset`: look from the very beginning, because claims may have been rolled back.
+ */
+export async function liftStragglers(db: Database, options: { reset: boolean; every: number; most: number }): Promise<Readied[] | undefined> {
+  const [row] = await db.run<{ floor: string }>('raise_floor', [options.reset, options.every])
+  if (row === undefined) return undefined
+  return db.run('lift_stragglers', [row.floor, options.most])
+}

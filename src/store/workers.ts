@@ -1,0 +1,62 @@
+import { nameArray } from './arrays.ts'
+import type { Database } from './db.ts'
+
+export interface WorkerRow {
+  readonly name: string
+  readonly build: string
+  readonly release: string
+  readonly tasks: readonly string[]
+  readonly queues: readonly string[]
+  /** ms */
+  readonly lease: number
+}
+
+/** A new incarnation with its lease. Resolves with its key. */
+export async function registerWorker(db: Database, worker: WorkerRow): Promise<number> {
+  const { name, build, release, tasks, queues, lease } = worker
+  const [row] = await db.run<{ key: number }>('register_worker', [name, build, release, nameArray(tasks), nameArray(queues), lease])
+  return (row as { key: number }).key
+}
+
+/** False when something is still in its ledger. */
+export async function retireWorker(db: Database, worker: number): Promise<boolean> {
+  return (await db.run('retire_worker', [worker])).length > 0
+}
+
+/** Lets the lease run out soon: the last word of a worker that exits with work it could not stop. */
+export async function expireLease(db: Database, worker: number, ms: number): Promise<void> {
+  await db.run('expire_lease', [worker, ms])
+}
+
+export async function expiredWorkers(db: Database): Promise<{ worker: number; name: string }[]> {
+  return db.run('expired_workers', [])
+}
+
+/** Takes a worker's rights away; waits for its claims in flight. False: its lease was renewed meanwhile. */
+export async function revokeWorker(db: Database, worker: number, force: boolean): Promise<boolean> {
+  return (await db.run('revoke_worker', [worker, force])).length > 0
+}
+
+/** One round of giving a revoked worker's jobs back: what was freed, and whether the ledger still holds something. */
+export async function releaseWorker(
+  db: Database,
+  worker: number,
+  reason: string,
+): Promise<{ freed: { id: string; queue: string | null }[]; left: number }> {
+  const freed = await db.run<{ id: string; queue: string | null }>('release', [worker, reason])
+  const [row] = await db.run<{ left: number }>('forget_released', [worker])
+  return { freed, left: row?.left ?? 0 }
+}
+
+export interface JobRequest {
+  readonly id: string
+  readonly run: number
+  readonly action: 'cancel' | 'pause'
+  readonly reason: string
+  readonly until: Date | null
+}
+
+/** What people asked of jobs that this worker runs now. */
+export async function requestsFor(db: Database, worker: number): Promise<JobRequest[]> {
+  return db.run('requests_for', [worker])
+}
