@@ -26,15 +26,8 @@ export interface Partition {
  * Write `items`, `prepare`, `each`, `done` in the order in which they run: TypeScript infers from left to right, and an
  * `each` above its `items` is given `unknown`. `delivery` is missing on purpose: a resumed job has started more than once.
  */
-export interface IterationBody<
-  Q extends string,
-  Tx,
-  Parsed,
-  Item,
-  Ready,
-  M extends 'transactional' | 'periodic',
-  Out,
-> extends Omit<Policy, 'delivery'> {
+export interface IterationBody<Q extends string, Tx, Parsed, Item, Ready, M extends 'transactional' | 'periodic', Out>
+  extends Omit<Policy, 'delivery'> {
   /** Before the first item of the first run; not again after a resume. Runs again if that run ended before its first checkpoint. */
   readonly start?: (input: Parsed, ctx: Ctx<Q>) => unknown
   /** The collection. Called once a run; the cursor, not this call, says where to go on. */

@@ -49,7 +49,10 @@ export interface Holdfast<Q extends string, Tx> {
   ): Implementable<Name, In, Parsed, Out, Q, Tx>
 
   /** The same queues on a database: only when this client was made without one, in a package that producers share. */
-  connect<Tx2 = PgClient>(where: { readonly database?: string | undefined; readonly tx?: Transactions<Tx2> }): Holdfast<Q, Tx2>
+  connect<Tx2 = PgClient>(where: {
+    readonly database?: string | undefined
+    readonly tx?: Transactions<Tx2>
+  }): Holdfast<Q, Tx2>
 
   /** One function, run from start to end. */
   task<const Name extends string, Out, S extends Schema = NoInput>(

@@ -27,7 +27,7 @@ export interface JobInfo {
   readonly crashes: number
 }
 
-/** What every body is lent for one run. */
+/** What every body is lent for one run. Its functions need no `this`: take them apart as you like. */
 export interface Ctx<Q extends string> {
   readonly job: JobInfo
   /** Aborts when the run must end (`reason` is an `InterruptReason`): pass it to `fetch` and the like, and return or throw promptly. */
@@ -37,19 +37,22 @@ export interface Ctx<Q extends string> {
    * Enqueues another job with this run's outcome (task) or next checkpoint (iteration): it commits with it, or never
    * existed. The input is checked at once: a bad one throws `HF_INPUT` here.
    */
-  enqueue<T extends AnyContract>(task: T, ...rest: InputAndOptions<T, Omit<EnqueueOptions<Q, never>, 'tx'>>): { readonly id: string }
+  readonly enqueue: <T extends AnyContract>(
+    task: T,
+    ...rest: InputAndOptions<T, Omit<EnqueueOptions<Q, never>, 'tx'>>
+  ) => { readonly id: string }
   /** How far the run is, for `jobs show` and the dashboard. An iteration reports its items by itself. */
-  progress(done: number, total?: number): void
+  readonly progress: (done: number, total?: number) => void
   /**
    * The same string for this job (and item, in an iteration) on every run, retry and build: give it to an API that
    * takes an idempotency key, and a repeated call has no second effect. `label` tells two calls for one item apart.
    */
-  idempotencyKey(label?: string): string
+  readonly idempotencyKey: (label?: string) => string
 }
 
 export interface TaskCtx<Q extends string, Tx> extends Ctx<Q> {
   /** Your writes and this job's completion in one transaction: exactly once. At most one call in a run, and the last thing it does. */
-  complete<T>(write: (tx: Tx) => T | Promise<T>): Promise<T>
+  readonly complete: <T>(write: (tx: Tx) => T | Promise<T>) => Promise<T>
 }
 
 /** What `prepare` and `each` are lent for one item. */
@@ -62,6 +65,5 @@ export interface ItemCtx<Q extends string> extends Ctx<Q> {
 export type EachCtx<Q extends string, Tx, M> = ItemCtx<Q> & (M extends 'periodic' ? unknown : { readonly tx: Tx })
 
 /** The arguments after the task: the input is optional exactly when `undefined` is one. */
-export type InputAndOptions<T extends AnyContract, Options> = undefined extends InputOf<T>
-  ? [input?: InputOf<T>, options?: Options]
-  : [input: InputOf<T>, options?: Options]
+export type InputAndOptions<T extends AnyContract, Options> =
+  undefined extends InputOf<T> ? [input?: InputOf<T>, options?: Options] : [input: InputOf<T>, options?: Options]

@@ -32,7 +32,10 @@ export const fetchPart = contracts.fetchPart.task({
   aliases: ['fetch-account-part'],
   run: ({ part }) => ({ part, count: 1 }),
 })
-same<(typeof fetchPart)['~types'], { input: { accountId: string; part: 'hris' | 'ats' }; output: { part: string; count: number } }>(true)
+same<
+  (typeof fetchPart)['~types'],
+  { input: { accountId: string; part: 'hris' | 'ats' }; output: { part: string; count: number } }
+>(true)
 
 /** Other exports of a module of tasks are no hindrance. */
 export const RECEIPT_FROM = 'shop@example.org'

@@ -66,6 +66,10 @@ const countdown = (from: number): Source<number> => ({
     for (let n = typeof cursor === 'number' ? cursor : from; n > 0; n--) yield { item: n, cursor: n - 1 }
   },
 })
-export const launch = jobs.iteration({ name: 'launch', items: () => countdown(10), each: (n) => same<typeof n, number>(true) })
+export const launch = jobs.iteration({
+  name: 'launch',
+  items: () => countdown(10),
+  each: (n) => same<typeof n, number>(true),
+})
 
 export default jobs.app({ tasks: [importOrders, syncPrices, touch, launch] })
