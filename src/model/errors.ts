@@ -19,7 +19,8 @@ export const ERRORS = {
     cure: 'Make the cursor a small position (a key, a byte offset, a page token), not the data itself. The message names the source and the place in the cursor.',
   },
   HF_CURSOR_MISMATCH: {
-    cause: "A job was to go on at a saved cursor that its source cannot have given: the task's source was changed while the job was unfinished.",
+    cause:
+      "A job was to go on at a saved cursor that its source cannot have given: the task's source was changed while the job was unfinished.",
     cure: 'Give a task whose source changes its kind, key or order a new name, and keep the old one until its jobs are done; or cancel the job and enqueue it anew.',
   },
   HF_DATABASE_DOWN: {
@@ -88,7 +89,8 @@ export const ERRORS = {
     cure: 'Run `holdfast migrate` before this version starts.',
   },
   HF_SOURCE_CHANGED: {
-    cause: 'The data behind a source is not what it was when the job saved its cursor: a file became shorter, or a collection lost items.',
+    cause:
+      'The data behind a source is not what it was when the job saved its cursor: a file became shorter, or a collection lost items.',
     cure: 'Let a job read data that nobody rewrites: write a new file under a new name, and enqueue a job for it.',
   },
   HF_SOURCE_FORMAT: {
