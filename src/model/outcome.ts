@@ -18,8 +18,8 @@ export type Outcome =
   | { readonly kind: 'snoozed'; readonly until: When; readonly reason: string | undefined }
   /** Somebody paused it; it rests at its checkpoint. */
   | { readonly kind: 'paused'; readonly until: When; readonly reason: string }
-  /** `retry`: false when the code asked to be discarded; a moment when it named one. */
-  | { readonly kind: 'failed'; readonly error: unknown; readonly retry: boolean | When }
+  /** `retry`: false when the code asked to be discarded; a moment when it named one. `where`: the item that it failed on. */
+  | { readonly kind: 'failed'; readonly error: unknown; readonly retry: boolean | When; readonly where?: string }
   | { readonly kind: 'cancelled'; readonly reason: string }
   /** It was not started: its time had passed. */
   | { readonly kind: 'expired' }
