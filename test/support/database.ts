@@ -27,7 +27,9 @@ export async function createDatabase(options: CreateDatabaseOptions = {}): Promi
     // Copying files beats writing every page to the log, but only from version 15 on can one choose.
     const version = Number((await client.query('show server_version_num')).rows[0].server_version_num)
     const strategy = version >= 150000 ? 'strategy file_copy' : ''
-    await client.query(`create database ${pg.escapeIdentifier(name)} template ${pg.escapeIdentifier(template)} ${strategy}`)
+    await client.query(
+      `create database ${pg.escapeIdentifier(name)} template ${pg.escapeIdentifier(template)} ${strategy}`,
+    )
   })
   const url = new URL(server)
   url.pathname = `/${name}`

@@ -1,116 +1,69 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { open, readFile } from 'node:fs/promises'
+import { copyFile, open, readFile, stat, truncate } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Account, giveTo } from './account.ts'
+import { asAccount, giveTo } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { serverEnvironment, startError } from './initdb.ts'
-import { type Postmaster, readPostmaster } from './postmaster.ts'
-
-export interface ServerOptions {
-  readonly binaries: Binaries
-  readonly data: string
-  /** File that takes the server's messages. */
-  readonly log: string
-  readonly account: Account | undefined
-  /** PostgreSQL settings, as in postgresql.conf. */
-  readonly settings?: Readonly<Record<string, string | number>>
-  /** Milliseconds until the server must accept connections; replaying the log after a crash is inside it. */
-  readonly timeout?: number
-}
+import { startFailure } from './failure.ts'
+import type { Home } from './home.ts'
+import { SERVER_ENVIRONMENT } from './initdb.ts'
+import { isPostmasterOf, readPostmaster, runningPostmaster } from './postmaster.ts'
 
 const POLL = 5
 const START_ATTEMPTS = 5
+/** Replaying the log after a crash is inside it. */
+const START_TIMEOUT = 120_000
+const STOP_TIMEOUT = 20_000
+const LARGEST_LOG = 5_000_000
 
 /**
- * Starts a server in its own session, so that a Ctrl-C in the terminal does not reach it, and waits until it accepts
- * connections. It listens on 127.0.0.1 alone, on a free port: socket files would need a path below 108 bytes.
+ * Starts the server and waits until it accepts connections; its port is returned. It runs in a session of its own, so
+ * that a Ctrl-C in the terminal does not reach it. It listens on 127.0.0.1 alone: the path of a socket file would have
+ * to be shorter than 108 bytes.
  *
  * @throws HF_EMBEDDED_START with the server's own message
  */
-export async function startServer(options: ServerOptions): Promise<Postmaster> {
+export async function startServer(home: Home, binaries: Binaries, data: string, wishedPort: number): Promise<number> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort()
-    const { child, logStart } = await launch(options, port)
-    const started = await untilReady(options, child)
-    if (started !== undefined) return started
+    const port = attempt === 1 ? wishedPort : await freePort()
+    const launched = await launch(home, binaries, data, port)
+    if (await untilReady(data, launched)) return port
 
-    const log = (await readFile(options.log)).subarray(logStart).toString()
-    // Somebody may take the port between our look and the server's.
-    const portTaken = log.includes('Address already in use')
+    const said = (await readFile(home.log)).subarray(launched.logStart).toString()
+    const portTaken = said.includes('Address already in use')
     if (portTaken && attempt < START_ATTEMPTS) continue
-    throw startError('The embedded PostgreSQL server did not start', log.slice(-8_000))
+    throw startFailure(`The embedded PostgreSQL server did not start (${describeEnd(launched.child)})`, said)
   }
 }
 
-/** Ends a server that runs in the data folder: open transactions are rolled back, the data is complete on disk. */
-export async function stopServer(data: string, timeout = 20_000): Promise<void> {
-  const running = await readPostmaster(data)
-  if (running === undefined) return
-  signal(running.pid, 'SIGINT')
-  if (await untilGone(data, running.pid, timeout)) return
-  signal(running.pid, 'SIGQUIT')
-  await untilGone(data, running.pid, 5_000)
-}
-
-async function launch({ binaries, data, log, account, settings = {} }: ServerOptions, port: number) {
-  const file = await open(log, 'a', 0o600)
-  try {
-    await giveTo(account, log)
-    const logStart = (await file.stat()).size
-    const all = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '', timezone: 'UTC', ...settings }
-    const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    const child = spawn(binaries.postgres, ['-D', data, ...flags], {
-      detached: true,
-      stdio: ['ignore', file.fd, file.fd],
-      env: serverEnvironment(),
-      cwd: '/',
-      ...(account && { uid: account.uid, gid: account.gid }),
-    })
-    child.unref()
-    return { child, logStart }
-  } finally {
-    await file.close()
-  }
-}
-
-/** The server's facts once it is ready; undefined when it ended instead. */
-async function untilReady(options: ServerOptions, child: ChildProcess): Promise<Postmaster | undefined> {
-  const deadline = Date.now() + (options.timeout ?? 60_000)
-  let failed: Error | undefined
-  child.on('error', (error) => {
-    failed = error
-  })
+/** Waits until a server that somebody else started accepts connections; undefined when it ended instead. */
+export async function adoptServer(home: Home, data: string): Promise<number | undefined> {
+  const deadline = performance.now() + START_TIMEOUT
   while (true) {
-    await sleep(POLL)
-    if (failed !== undefined) throw startError(`Could not run ${options.binaries.postgres}`, failed.message, failed)
-    if (child.exitCode !== null || child.signalCode !== null) return undefined
-    const running = await readPostmaster(options.data)
-    if (running?.ready && running.pid === child.pid) return running
-    if (Date.now() < deadline) continue
-    child.kill('SIGQUIT')
-    return undefined
-  }
-}
-
-async function untilGone(data: string, pid: number, timeout: number): Promise<boolean> {
-  const deadline = Date.now() + timeout
-  while ((await readPostmaster(data))?.pid === pid) {
-    if (Date.now() > deadline) return false
+    const running = await runningPostmaster(data)
+    if (running === undefined) return undefined
+    if (running.ready) return running.port
+    if (performance.now() > deadline) {
+      const said = await readFile(home.log, 'utf8').catch(() => '')
+      throw startFailure(`The embedded PostgreSQL server (process ${running.pid}) does not get ready`, said)
+    }
     await sleep(POLL)
   }
-  return true
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // Gone already.
-  }
+/** Ends the server: sessions are cut, the data is complete on disk. Whether it is gone. */
+export async function stopServer(data: string): Promise<boolean> {
+  const running = await runningPostmaster(data)
+  if (running === undefined) return true
+  process.kill(running.pid, 'SIGINT')
+  if (await untilGone(data, running.pid, STOP_TIMEOUT)) return true
+  // Stop at once; the next start replays the log.
+  if (await isPostmasterOf(data, running.pid)) process.kill(running.pid, 'SIGQUIT')
+  return untilGone(data, running.pid, STOP_TIMEOUT)
 }
 
-function freePort(): Promise<number> {
+/** A free port of 127.0.0.1. Somebody else may take it before the server does; then another one is tried. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.on('error', reject)
@@ -119,4 +72,76 @@ function freePort(): Promise<number> {
       probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
     })
   })
+}
+
+/** The log is appended to while the server runs; when it has grown, its content moves aside. Two of them are the most. */
+export async function trimLog(log: string): Promise<void> {
+  const size = await stat(log).then(
+    (stats) => stats.size,
+    () => 0,
+  )
+  if (size < LARGEST_LOG) return
+  await copyFile(log, `${log}.old`)
+  await truncate(log)
+}
+
+interface Launched {
+  readonly child: ChildProcess
+  /** Where in the log the messages of this start begin. */
+  readonly logStart: number
+  /** Why the program could not be run at all. */
+  readonly problem: () => Error | undefined
+}
+
+async function launch(home: Home, binaries: Binaries, data: string, port: number): Promise<Launched> {
+  await trimLog(home.log)
+  const log = await open(home.log, 'a', 0o600)
+  try {
+    await giveTo(home.account, home.log)
+    const logStart = (await log.stat()).size
+    const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: '' }
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const child = spawn(binaries.postgres, ['-D', data, ...flags], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      env: SERVER_ENVIRONMENT,
+      cwd: '/',
+      ...asAccount(home.account),
+    })
+    let problem: Error | undefined
+    child.on('error', (error) => {
+      problem = error
+    })
+    child.unref()
+    return { child, logStart, problem: () => problem }
+  } finally {
+    await log.close()
+  }
+}
+
+/** Whether the server got ready; false when it ended instead, or had to be ended. */
+async function untilReady(data: string, { child, problem }: Launched): Promise<boolean> {
+  const deadline = performance.now() + START_TIMEOUT
+  while (true) {
+    await sleep(POLL)
+    const error = problem()
+    if (error !== undefined) throw startFailure(`Could not run ${child.spawnfile}`, error.message, error)
+    if (child.exitCode !== null || child.signalCode !== null) return false
+    const written = await readPostmaster(data)
+    if (written?.ready && written.pid === child.pid) return true
+    if (performance.now() > deadline) child.kill('SIGQUIT')
+  }
+}
+
+async function untilGone(data: string, pid: number, timeout: number): Promise<boolean> {
+  const deadline = performance.now() + timeout
+  while ((await readPostmaster(data))?.pid === pid && (await isPostmasterOf(data, pid))) {
+    if (performance.now() > deadline) return false
+    await sleep(POLL)
+  }
+  return true
+}
+
+function describeEnd({ exitCode, signalCode }: ChildProcess): string {
+  return signalCode ?? `exit code ${exitCode}`
 }
