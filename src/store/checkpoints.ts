@@ -50,11 +50,13 @@ export interface Progress {
   readonly total: number | undefined
   /** JSON text. */
   readonly cursor: string
+  /** Items a second in this run, if known. */
+  readonly rate: number | undefined
 }
 
 /** Saves progress. `'refused'`: the job has moved on, or the cursor would have gone backwards. */
 export async function saveCheckpoint(db: Database, fence: Fence, progress: Progress): Promise<Asked | undefined | 'refused'> {
-  const rows = await db.run<AskedRow>('save_checkpoint', [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor])
+  const rows = await db.run<AskedRow>('save_checkpoint', [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor, progress.rate ?? null])
   return rows[0] === undefined ? 'refused' : asked(rows[0])
 }
 
@@ -68,7 +70,7 @@ export async function saveCheckpointInTransaction(
 ): Promise<Asked | undefined> {
   const rows = await db.run<AskedRow>(
     'save_checkpoint_tx',
-    [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor, nonce],
+    [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor, progress.rate ?? null, nonce],
     on,
   )
   return rows[0] === undefined ? undefined : asked(rows[0])

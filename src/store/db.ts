@@ -133,6 +133,13 @@ export function codeOf(error: unknown): string | undefined {
   return cause === undefined || cause === error ? undefined : codeOf(cause)
 }
 
+/** The connection could not be made, or the server refused it: the statement was never sent. */
+export function wasNeverSent(error: unknown): boolean {
+  if (['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', '57P03', '53300', '28P01', '28000', '3D000'].includes(codeOf(error) ?? '')) return true
+  const cause = error instanceof HoldfastError ? error.cause : error
+  return cause instanceof Error && /trying to connect|connection timeout/i.test(cause.message)
+}
+
 function translate(error: unknown, schema: string): unknown {
   if (error instanceof HoldfastError) return error
   const code = codeOf(error)

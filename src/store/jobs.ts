@@ -1,3 +1,4 @@
+import type { When } from '../model/when.ts'
 import { nameArray, plainArray } from './arrays.ts'
 import type { Database, Queryable } from './db.ts'
 
@@ -10,10 +11,10 @@ export interface NewJob {
   readonly priority: number
   /** JSON text; null: no input. */
   readonly input: string | null
-  /** ms after which it is not run any more; null: never. */
-  readonly expires: number | null
-  /** null: ready at once; a number: ms from now; a Date: a moment. */
-  readonly after: number | Date | null
+  /** When it is not run any more; null: never. */
+  readonly expires: When | null
+  /** When it becomes ready; null: at once. */
+  readonly after: When | null
 }
 
 /** Inserts jobs, all or none. With `wake`, listening workers are told in the same statement. */
@@ -24,9 +25,7 @@ export async function enqueue(db: Database, jobs: readonly NewJob[], wake: strin
     await db.run('enqueue', [...columns(ready), wake === null ? null : db.channel, wake], on)
   }
   if (later.length > 0) {
-    const delays = plainArray(later.map((job) => (typeof job.after === 'number' ? job.after : null)))
-    const due = later.map((job) => (job.after instanceof Date ? job.after.toISOString() : null))
-    await db.run('enqueue_later', [...columns(later), delays, due], on)
+    await db.run('enqueue_later', [...columns(later), ...whenArrays(later.map((job) => job.after))], on)
   }
 }
 
@@ -38,7 +37,14 @@ function columns(jobs: readonly NewJob[]): unknown[] {
     plainArray(jobs.map((job) => job.version)),
     plainArray(jobs.map((job) => job.priority)),
     jobs.map((job) => job.input),
-    plainArray(jobs.map((job) => job.expires)),
+    ...whenArrays(jobs.map((job) => job.expires)),
+  ]
+}
+
+function whenArrays(values: readonly (When | null)[]): [string, string] {
+  return [
+    plainArray(values.map((when) => (when?.kind === 'delay' ? when.ms : null))),
+    plainArray(values.map((when) => (when?.kind === 'at' ? when.iso : null))),
   ]
 }
 
@@ -177,8 +183,7 @@ export async function finishInTransaction(db: Database, on: Queryable, job: Fenc
 export interface Delay extends Fence {
   /** A waiting state's number (see `codes.ts`). */
   readonly state: number
-  /** ms from now, or a moment. */
-  readonly until: number | Date
+  readonly until: When
   readonly failed: boolean
   readonly reason: string | null
   /** JSON text. */
@@ -192,8 +197,7 @@ export async function delay(db: Database, jobs: readonly Delay[], closing: Closi
     [
       ...fenceArrays(jobs),
       plainArray(jobs.map((job) => job.state)),
-      plainArray(jobs.map((job) => (typeof job.until === 'number' ? job.until : null))),
-      jobs.map((job) => (job.until instanceof Date ? job.until.toISOString() : null)),
+      ...whenArrays(jobs.map((job) => job.until)),
       plainArray(jobs.map((job) => (job.failed ? 1 : 0))),
       jobs.map((job) => job.reason),
       jobs.map((job) => job.error),

@@ -86,16 +86,16 @@ select id, coalesce(clock_timestamp() + delay * interval '1 ms', due), created_a
 from moved
 returning id`,
   enqueue: `insert into :schema.job (id, queue, task, version, priority, input, expires_at)
-select n.id, n.queue, n.task, n.version, n.priority, n.input::json, clock_timestamp() + n.expires * interval '1 ms'
-from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[])
-  as n(id, queue, task, version, priority, input, expires)
-where $8::text is null or pg_notify($8, $9) is not null`,
+select n.id, n.queue, n.task, n.version, n.priority, n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at)
+from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[])
+  as n(id, queue, task, version, priority, input, expires, expires_at)
+where (select $9::text is null or pg_notify($9, $10) is not null)`,
   enqueue_later: `insert into :schema.waiting (id, state, due_at, created_at, queue, task, version, priority, input, expires_at,
   run, interruptions, losses, failures, crashes)
 select n.id, 10, coalesce(clock_timestamp() + n.delay * interval '1 ms', n.due), clock_timestamp(), n.queue, n.task, n.version, n.priority,
-  n.input::json, clock_timestamp() + n.expires * interval '1 ms', 0, 0, 0, 0, 0
-from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::float8[], $9::timestamptz[])
-  as n(id, queue, task, version, priority, input, expires, delay, due)`,
+  n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at), 0, 0, 0, 0, 0
+from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[], $9::float8[], $10::timestamptz[])
+  as n(id, queue, task, version, priority, input, expires, expires_at, delay, due)`,
   expire_lease: `update :schema.lease set expires_at = least(expires_at, clock_timestamp() + $2::float8 * interval '1 ms') where worker = $1`,
   expired_workers: `select l.worker, w.name
 from :schema.lease l join :schema.worker w on w.key = l.worker
@@ -331,8 +331,15 @@ union all
 select null from withdrawn`,
   retire_worker: `with gone as (
   update :schema.worker set alive = false, claiming = false, ended_at = clock_timestamp()
-  where key = $1 and not exists (select from :schema.ledger where worker = $1)
+  where key = $1 and not exists (
+    select from :schema.ledger l
+    cross join unnest(l.ids, l.runs) as k(id, run)
+    join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+    where l.worker = $1
+  )
   returning key
+), emptied as (
+  delete from :schema.ledger using gone where worker = gone.key
 )
 delete from :schema.lease using gone where worker = gone.key returning worker`,
   retry_job: `with ended as (

@@ -90,6 +90,7 @@ create table :schema.checkpoint (
   run         integer not null,
   items       bigint not null,
   total       bigint,
+  rate        real,
   cursor      json,
   updated_at  timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);

@@ -1,0 +1,58 @@
+import pg from 'pg'
+import { clientOptions } from './db.ts'
+import { inSchema } from './statements.ts'
+import { STATEMENTS } from './sql.gen.ts'
+
+export interface RenewalOptions {
+  readonly url: string
+  readonly schema: string
+  readonly worker: number
+  /** ms */
+  readonly lease: number
+}
+
+export type RenewalAnswer = 'renewed' | 'held' | 'revoked'
+
+/** Renews one worker's lease on a connection of its own, which is replaced after any error. Every wait is shorter than the lease. */
+export class Renewal {
+  readonly #options: RenewalOptions
+  readonly #text: string
+  #client: pg.Client | undefined
+
+  constructor(options: RenewalOptions) {
+    this.#options = options
+    this.#text = inSchema(STATEMENTS.renew, options.schema)
+  }
+
+  /** `'held'`: renewed, but the worker may not claim now. Throws when the database does not answer. */
+  async renew(): Promise<RenewalAnswer> {
+    try {
+      const client = await this.#connection()
+      const { rows } = await client.query<{ claiming: boolean }>(this.#text, [this.#options.worker, this.#options.lease])
+      const [row] = rows
+      if (row === undefined) return 'revoked'
+      return row.claiming ? 'renewed' : 'held'
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.end().catch(() => {})
+  }
+
+  async #connection(): Promise<pg.Client> {
+    if (this.#client) return this.#client
+    const patience = Math.max(500, this.#options.lease / 3)
+    const client = new pg.Client({ ...clientOptions(this.#options.url, patience), connectionTimeoutMillis: patience })
+    client.on('error', () => {
+      if (this.#client === client) this.#client = undefined
+    })
+    await client.connect()
+    this.#client = client
+    return client
+  }
+}

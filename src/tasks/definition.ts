@@ -1,0 +1,47 @@
+import type { RetryPolicy } from '../model/retry.ts'
+import type { Partition } from './body.ts'
+import type { Ctx, ItemCtx } from './context.ts'
+import type { Schema } from './schema.ts'
+import type { Source } from './source.ts'
+
+/** What a producer's call needs: a contract or a task, resolved and validated. */
+export interface ContractDefinition {
+  readonly name: string
+  readonly queue: string
+  readonly version: number
+  readonly priority: number
+  /** ms; undefined: never expires. */
+  readonly expires: number | undefined
+  readonly input: Schema | undefined
+  readonly result: Schema | undefined
+}
+
+/** A task as the engine runs it. */
+export interface TaskDefinition extends ContractDefinition {
+  readonly kind: 'task' | 'iteration'
+  readonly aliases: readonly string[]
+  readonly interrupt: 'finish' | 'restart' | 'resume'
+  readonly delivery: 'at-least-once' | 'at-most-once'
+  /** undefined: the app's default. */
+  readonly retry: RetryPolicy | undefined
+  /** ms; undefined: the app's default. */
+  readonly timeLimit: { readonly soft: number; readonly hard: number } | undefined
+  /** Of a `task`. */
+  readonly run: ((input: unknown, ctx: never) => unknown) | undefined
+  /** Of an `iteration`. */
+  readonly iteration: IterationBodyDefinition | undefined
+}
+
+/** An iteration's functions, without their types: inside the engine an item is whatever the source gave. */
+export interface IterationBodyDefinition {
+  readonly start: ((input: unknown, ctx: Ctx<string>) => unknown) | undefined
+  readonly items: (input: unknown, where: { readonly partition: Partition }) => Source<unknown>
+  readonly partitions: number
+  readonly prepare: ((item: unknown, ctx: ItemCtx<string>) => unknown) | undefined
+  readonly checkpoint: 'transactional' | 'periodic'
+  readonly concurrency: number
+  /** ms; undefined: no limit. */
+  readonly maxSlotTime: number | undefined
+  readonly each: (item: unknown, ctx: ItemCtx<string>) => unknown
+  readonly done: ((input: unknown, summary: { readonly count: number }, ctx: Ctx<string>) => unknown) | undefined
+}

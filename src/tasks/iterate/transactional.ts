@@ -1,0 +1,48 @@
+import type { Asked } from '../../store/checkpoints.ts'
+import type { InterruptReason } from '../../model/outcome.ts'
+import type { SourceItem } from '../source.ts'
+import type { IterationBodyDefinition } from '../definition.ts'
+import { ItemFailure } from './failure.ts'
+import { inOrder } from './pipeline.ts'
+import type { IterationPort } from './port.ts'
+import type { Tracker } from './tracker.ts'
+
+export type LoopEnd = { readonly asked: Asked } | { readonly stop: InterruptReason | 'yield' } | 'done'
+
+/** Each item's effects and the cursor after it commit together: exactly once, whatever happens to the process. */
+export async function transactionalLoop(
+  body: IterationBodyDefinition,
+  opened: { readonly name: string; readonly items: AsyncIterable<SourceItem<unknown>> },
+  tracker: Tracker,
+  port: IterationPort,
+): Promise<LoopEnd> {
+  const { prepare } = body
+  const prepared = inOrder(opened.items, {
+    from: tracker.items,
+    concurrency: body.concurrency,
+    more: () => port.stop() === undefined,
+    work: (item, index) => (prepare === undefined ? item : prepare(item, port.itemCtx(index))),
+  })
+  let index = tracker.items
+  let cursor = tracker.cursor
+  try {
+    for await (const step of prepared) {
+      index = step.index
+      cursor = step.cursor
+      const ctx = port.itemCtx(step.index)
+      const asked = await port.commit(tracker.saved(step.index + 1, step.cursor), ctx, (tx) =>
+        body.each(step.ready, Object.assign(ctx, { tx })),
+      )
+      tracker.items = step.index + 1
+      tracker.cursor = step.cursor
+      index = tracker.items
+      if (asked) return { asked }
+      const stop = port.stop()
+      if (stop) return { stop }
+    }
+  } catch (error) {
+    throw new ItemFailure(opened.name, index, cursor, error)
+  }
+  const stop = port.stop()
+  return stop ? { stop } : 'done'
+}
