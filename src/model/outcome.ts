@@ -1,28 +1,55 @@
+import { controlOf } from './control.ts'
 import type { When } from './when.ts'
 
-/** Why a run was asked to stop; the reason of its AbortSignal. */
-export type InterruptReason = 'deploy' | 'scale-in' | 'drain' | 'limit' | 'cancel' | 'pause' | 'lease-lost'
+/** Why a run had to stop: what its `signal.reason` is. */
+export type InterruptReason =
+  /** A new build replaces this worker. */
+  | 'deploy'
+  /** The platform wants fewer workers. */
+  | 'scale-in'
+  /** This worker was asked to empty itself, and nobody said why. */
+  | 'drain'
+  /** The run took longer than its time limit. That is a failure. */
+  | 'limit'
+  /** A person, or code, cancelled the job. */
+  | 'cancel'
+  /** A person paused the job. */
+  | 'pause'
+  /** The job belongs to another worker now: whatever this run writes is refused. */
+  | 'lease-lost'
 
 /**
- * How a run ended. Failures (the code threw or timed out), interruptions (a deploy, scale-in or drain stopped it) and losses (its worker
- * vanished) are told apart from here on, and never mixed.
+ * How a run ended. Every way out of user code ends in one of these: return, throw, time limit, stop signal, lost lease.
+ * A crash is none: the run's process is dead, and whoever saw it die gives its jobs back.
  */
 export type Outcome =
-  /** The code returned. `result` is what it returned, not encoded yet. */
-  | { readonly kind: 'completed'; readonly result: unknown }
-  /** It completed inside its own transaction: nothing is left to write. */
-  | { readonly kind: 'settled' }
-  /** It gives its slot to others and goes on from its checkpoint. */
+  /** `result` is JSON text; null: none. */
+  | { readonly kind: 'completed'; readonly result: string | null }
+  /** Left its slot to others at a checkpoint, and goes on at once where there is room. */
   | { readonly kind: 'yielded' }
-  /** It comes back later, at no cost. */
-  | { readonly kind: 'snoozed'; readonly until: When; readonly reason: string | undefined }
-  /** Somebody paused it; it rests at its checkpoint. */
-  | { readonly kind: 'paused'; readonly until: When; readonly reason: string }
-  /** `retry`: false when the code asked to be discarded; a moment when it named one. `where`: the item that it failed on. */
-  | { readonly kind: 'failed'; readonly error: unknown; readonly retry: boolean | When; readonly where?: string }
-  | { readonly kind: 'cancelled'; readonly reason: string }
-  /** It was not started: its time had passed. */
-  | { readonly kind: 'expired' }
+  | { readonly kind: 'snoozed'; readonly until: When }
+  /** `retry`: by the task's policy, not at all, or at a moment that the code asked for. */
+  | { readonly kind: 'failed'; readonly error: unknown; readonly retry: 'policy' | 'never' | When }
+  | { readonly kind: 'cancelled' }
   | { readonly kind: 'interrupted'; readonly reason: InterruptReason }
-  /** The run no longer holds the job: nothing may be written. */
+  /** No worker can run it now; seen before the code ran. */
+  | { readonly kind: 'parked'; readonly reason: string }
+  /** Nobody knows whether the code ran. */
   | { readonly kind: 'lost' }
+  /** Its `expires` had passed when it was claimed; the code did not run. */
+  | { readonly kind: 'expired' }
+
+/** What a throw from user code means, when nothing else had stopped the run. */
+export function outcomeOfThrow(thrown: unknown): Outcome {
+  const control = controlOf(thrown)
+  switch (control?.kind) {
+    case 'discard':
+      return { kind: 'failed', error: thrown, retry: 'never' }
+    case 'retry-after':
+      return { kind: 'failed', error: thrown, retry: control.when }
+    case 'snooze':
+      return { kind: 'snoozed', until: control.when }
+    default:
+      return { kind: 'failed', error: thrown, retry: 'policy' }
+  }
+}
