@@ -17,6 +17,8 @@ export interface WalkLimits {
   readonly maxBytes: number
   /** Look into every string: only needed to find the place of what is already known to be there. */
   readonly strings: boolean
+  /** Refuse objects with a `toJSON`, too: they come back as something else. */
+  readonly plainOnly: boolean
 }
 
 interface Walk extends WalkLimits {
@@ -31,8 +33,8 @@ interface Walk extends WalkLimits {
  * back from a fault. Properties that are `undefined` or named by a symbol are left out, as `JSON.stringify` does.
  */
 export function findJsonFault(value: unknown, limits: WalkLimits): JsonFault | undefined {
-  const { maxDepth, maxBytes, strings } = limits
-  return check(value, 0, { maxDepth, maxBytes, strings, bytes: 0 })
+  const { maxDepth, maxBytes, strings, plainOnly } = limits
+  return check(value, 0, { maxDepth, maxBytes, strings, plainOnly, bytes: 0 })
 }
 
 function check(value: unknown, depth: number, walk: Walk): JsonFault | undefined {
@@ -127,6 +129,8 @@ function checkInstance(value: object, depth: number, walk: Walk): JsonFault | un
   if (ArrayBuffer.isView(value)) return unfit(`is ${kindOf(value)}: pass it as a base64 string`)
   const { toJSON } = value as { toJSON?: unknown }
   if (typeof toJSON !== 'function') return unfit(`is ${kindOf(value)}, which JSON cannot carry: pass plain data`)
+  if (walk.plainOnly)
+    return unfit(`is ${kindOf(value)} with a toJSON, so it would come back as something else: pass plain data`)
   const json: unknown = toJSON.call(value, '')
   return json === value ? checkEntries(value as Record<string, unknown>, depth, walk) : check(json, depth + 1, walk)
 }

@@ -11,6 +11,8 @@ export interface JsonOptions {
   readonly maxBytes?: number
   /** How deep objects and arrays may be nested. Default 100: far below what overflows a stack anywhere. */
   readonly maxDepth?: number
+  /** Refuse objects with a `toJSON`, too, so that what comes back equals what was passed. Default false. */
+  readonly plainOnly?: boolean
 }
 
 export const MAX_INPUT_BYTES = 256 * 1024
@@ -51,7 +53,7 @@ export function encodeResult(value: unknown, options: JsonOptions = {}): string 
 export function encodeJson(value: unknown, codes: JsonCodes, what: string, options: JsonOptions): string {
   const maxBytes = options.maxBytes ?? MAX_INPUT_BYTES
   const maxDepth = options.maxDepth ?? MAX_DEPTH
-  const limits: WalkLimits = { maxDepth, maxBytes, strings: false }
+  const limits: WalkLimits = { maxDepth, maxBytes, strings: false, plainOnly: options.plainOnly === true }
 
   const fault = findJsonFault(value, limits)
   if (fault !== undefined) throw faultError(fault, value, codes, what, maxBytes)

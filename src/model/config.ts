@@ -1,0 +1,108 @@
+import { type Duration, formatDuration } from './duration.ts'
+import { HoldfastError } from './errors.ts'
+import { MAX_INPUT_BYTES } from './json.ts'
+import { checkChoice, checkDuration, checkInteger, checkKeys } from './options.ts'
+import { show } from './show.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const DAY = 1_440 * MINUTE
+
+/**
+ * What running jobs do at a stop signal. `'hand-off'`: what can resume or restart goes to other workers at once, the rest
+ * runs on until the budget is used. `'finish'`: everything runs on until then. `'cold'`: everything stops at once.
+ */
+export const SHUTDOWN_MODES = ['hand-off', 'finish', 'cold'] as const
+export type ShutdownMode = (typeof SHUTDOWN_MODES)[number]
+
+/** What a user may say about a worker. */
+export interface ConfigOptions {
+  /** How long a worker keeps its jobs after its last sign of life: '2s' to '10m', default '12s'. */
+  readonly lease?: Duration | undefined
+  /** Jobs that one worker process runs at the same time: 1 to 10000, default 100. */
+  readonly concurrency?: number | undefined
+  /** How often an idle worker looks for jobs that no notification told it of: '50ms' to '1m', default '1s'. */
+  readonly pollInterval?: Duration | undefined
+  /** The largest input of a job, in bytes of JSON: 1 KiB to 64 MiB, default 256 KiB. */
+  readonly maxInputBytes?: number | undefined
+  readonly shutdown?:
+    | {
+        /** What the platform leaves between its stop signal and SIGKILL: '0s' to '7d', default '30s'. */
+        readonly grace?: Duration | undefined
+        /** Default 'hand-off'. */
+        readonly mode?: ShutdownMode | undefined
+      }
+    | undefined
+  readonly policy?:
+    | {
+        /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
+        readonly maxFinish?: Duration | undefined
+      }
+    | undefined
+}
+
+/** The same, checked and complete. All times are milliseconds. */
+export interface ResolvedConfig {
+  readonly leaseMs: number
+  readonly concurrency: number
+  readonly pollIntervalMs: number
+  readonly maxInputBytes: number
+  readonly shutdown: {
+    readonly mode: ShutdownMode
+    readonly graceMs: number
+    /** From the stop signal until every job is let go: the grace without a margin for settling and leaving. */
+    readonly budgetMs: number
+    /** How long of it jobs may run on: nothing where the grace is so short that releasing them may take all of it. */
+    readonly waitMs: number
+  }
+  /** 0: no task fits that may not be interrupted. */
+  readonly maxFinishMs: number
+}
+
+const KEYS = ['lease', 'concurrency', 'pollInterval', 'maxInputBytes', 'shutdown', 'policy'] as const
+const MAX_FINISH = MINUTE
+const SHORT_GRACE = 5 * SECOND
+
+/** @throws {HoldfastError} HF_CONFIG or HF_DURATION; the message names the option, the value and what it takes. */
+export function resolveConfig(options: ConfigOptions = {}): ResolvedConfig {
+  const given = checkKeys(options, KEYS, 'The configuration')
+  const shutdown = resolveShutdown(given.shutdown ?? {})
+  return Object.freeze({
+    leaseMs: checkDuration(given.lease ?? '12s', 2 * SECOND, 10 * MINUTE, 'lease'),
+    concurrency: checkInteger(given.concurrency ?? 100, 1, 10_000, 'concurrency'),
+    pollIntervalMs: checkDuration(given.pollInterval ?? '1s', 50, MINUTE, 'pollInterval'),
+    maxInputBytes: checkInteger(given.maxInputBytes ?? MAX_INPUT_BYTES, 1_024, 64 * 1_024 * 1_024, 'maxInputBytes'),
+    shutdown,
+    maxFinishMs: resolveMaxFinish(given.policy ?? {}, shutdown),
+  })
+}
+
+function resolveShutdown(options: NonNullable<ConfigOptions['shutdown']>): ResolvedConfig['shutdown'] {
+  const { grace, mode } = checkKeys(options, ['grace', 'mode'], 'shutdown')
+  const graceMs = checkDuration(grace ?? '30s', 0, 7 * DAY, 'shutdown.grace')
+  const budgetMs = shutdownBudget(graceMs)
+  return Object.freeze({
+    mode: checkChoice(mode ?? 'hand-off', SHUTDOWN_MODES, 'shutdown.mode'),
+    graceMs,
+    budgetMs,
+    waitMs: graceMs <= SHORT_GRACE ? 0 : budgetMs,
+  })
+}
+
+/** The grace less a margin of a tenth, at least a second: to settle, close connections and exit before SIGKILL. Milliseconds. */
+export function shutdownBudget(graceMs: number): number {
+  return Math.max(0, Math.floor(graceMs - Math.max(SECOND, graceMs / 10)))
+}
+
+function resolveMaxFinish(options: NonNullable<ConfigOptions['policy']>, shutdown: ResolvedConfig['shutdown']): number {
+  const { maxFinish } = checkKeys(options, ['maxFinish'], 'policy')
+  const { graceMs, budgetMs } = shutdown
+  if (maxFinish === undefined) return Math.min(MAX_FINISH, budgetMs)
+  const ms = checkDuration(maxFinish, 0, 7 * DAY, 'policy.maxFinish')
+  if (ms <= budgetMs) return ms
+  const budget = `the shutdown budget, ${formatDuration(budgetMs)} of a grace of ${formatDuration(graceMs)}`
+  throw new HoldfastError(
+    'HF_CONFIG',
+    `policy.maxFinish is ${show(maxFinish)}, longer than ${budget}: raise shutdown.grace`,
+  )
+}
