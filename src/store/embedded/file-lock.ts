@@ -6,10 +6,10 @@ import { folderFailure } from './failure.ts'
 
 /**
  * A lock between processes that the kernel takes back when its holder dies, whatever way it dies. Node offers none by
- * itself; the SQLite that is built into it does, as the file lock of a transaction on an empty file (fcntl on Unix,
- * LockFileEx on Windows). So no process ids are compared, and none can be mistaken for another.
+ * itself; the SQLite that is built into it does, as the file lock of a transaction on an empty file (fcntl).
+ * So no process ids are compared, and none can be mistaken for another.
  *
- * The file must never be opened and closed by other means in the same process: on Unix that would drop the lock.
+ * The file must never be opened and closed by other means in the same process: that would drop the lock.
  */
 export class FileLock implements Disposable {
   readonly #database: DatabaseSync
@@ -72,6 +72,12 @@ export async function waitForLock(take: () => FileLock | undefined, file: string
   }
 }
 
+/** Whether anybody holds the lock. It is taken for a moment to find out. */
+export function isHeld(file: string): boolean {
+  using taken = FileLock.exclusive(file)
+  return taken === undefined
+}
+
 const SQLITE_BUSY = 5
 
 function openFile(file: string): DatabaseSync {
@@ -87,15 +93,18 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && Number(error.errcode) % 256 === SQLITE_BUSY
 }
 
+let loaded: typeof import('node:sqlite') | undefined
+
 /** Node 22 prints a warning when the module is loaded. It is about the SQL interface, of which nothing is used here. */
 function sqlite(): typeof import('node:sqlite') {
-  const { emitWarning } = process
-  process.emitWarning = () => {}
+  if (loaded !== undefined) return loaded
+  const print = process.emitWarning.bind(process)
   try {
-    const loaded = process.getBuiltinModule('node:sqlite')
-    if (loaded !== undefined) return loaded
+    process.emitWarning = () => {}
+    loaded = process.getBuiltinModule('node:sqlite')
   } finally {
-    process.emitWarning = emitWarning
+    process.emitWarning = print
   }
+  if (loaded !== undefined) return loaded
   throw new HoldfastError('HF_EMBEDDED_START', `This Node.js (${process.version}) was built without node:sqlite`)
 }

@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FileLock } from './file-lock.ts'
+import { FileLock, isHeld } from './file-lock.ts'
 import type { Home } from './home.ts'
 import { ensureServer } from './launcher.ts'
 import { hasData, isServing, stopIfUnused, takeTurn } from './membership.ts'
-import { isHeld } from './place.ts'
 import { trimLog } from './server.ts'
 
 const POLL = 500

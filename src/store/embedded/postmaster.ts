@@ -35,7 +35,6 @@ export async function runningPostmaster(data: string): Promise<Postmaster | unde
 export async function isPostmasterOf(data: string, pid: number): Promise<boolean> {
   if (pid === process.pid || !isAlive(pid)) return false
   if (process.platform === 'linux') return linuxPostmaster(data, pid)
-  if (process.platform === 'win32') return true
   const command = await promisify(execFile)('ps', ['-p', String(pid), '-o', 'command=']).catch(() => undefined)
   return command?.stdout.includes(data) ?? false
 }

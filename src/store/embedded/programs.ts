@@ -1,4 +1,4 @@
-import { cp, lstat, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { cp, lstat, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { type Account, canReach, giveAllTo } from './account.ts'
 import { type Binaries, describeBinaries } from './binaries.ts'
@@ -54,8 +54,10 @@ async function listedLinks(root: string): Promise<LibraryLink[]> {
 
 /** The copy appears under its name only when it is complete. */
 async function copyPrograms(root: string, copy: string, account: Account | undefined): Promise<void> {
+  const folder = path.dirname(copy)
+  const older = (await readdir(folder)).filter((name) => name.startsWith('programs-'))
+  for (const name of older) await rm(path.join(folder, name), { recursive: true, force: true })
   const half = `${copy}.half`
-  await rm(half, { recursive: true, force: true })
   await cp(root, half, { recursive: true, verbatimSymlinks: true, filter: (file) => !file.endsWith('.a') })
   await makeLinks(half)
   await giveAllTo(account, half)

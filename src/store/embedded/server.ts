@@ -10,7 +10,7 @@ import { SERVER_ENVIRONMENT } from './initdb.ts'
 import { isPostmasterOf, readPostmaster, runningPostmaster } from './postmaster.ts'
 
 const POLL = 5
-const START_ATTEMPTS = 5
+const START_ATTEMPTS = 50
 /** Replaying the log after a crash is inside it. */
 const START_TIMEOUT = 120_000
 const STOP_TIMEOUT = 20_000
@@ -24,15 +24,20 @@ const LARGEST_LOG = 5_000_000
  * @throws HF_EMBEDDED_START with the server's own message
  */
 export async function startServer(home: Home, binaries: Binaries, data: string, wishedPort: number): Promise<number> {
+  let port = wishedPort
   for (let attempt = 1; ; attempt++) {
-    const port = attempt === 1 ? wishedPort : await freePort()
     const launched = await launch(home, binaries, data, port)
     if (await untilReady(data, launched)) return port
 
     const said = (await readFile(home.log)).subarray(launched.logStart).toString()
     const portTaken = said.includes('Address already in use')
-    if (portTaken && attempt < START_ATTEMPTS) continue
-    throw startFailure(`The embedded PostgreSQL server did not start (${describeEnd(launched.child)})`, said)
+    // Sessions of a server that was killed need a moment to notice it.
+    const predecessorLives = said.includes('pre-existing shared memory block')
+    if (attempt === START_ATTEMPTS || !(portTaken || predecessorLives)) {
+      throw startFailure(`The embedded PostgreSQL server did not start (${describeEnd(launched.child)})`, said)
+    }
+    if (portTaken) port = await freePort()
+    else await sleep(100)
   }
 }
 
