@@ -25,6 +25,8 @@ export interface HoldfastOptions<Queues extends Record<string, QueueOptions>, Tx
   readonly tx?: Transactions<Tx>
   /** The PostgreSQL schema that holds Holdfast's tables. Default `'holdfast'`. */
   readonly schema?: string
+  /** The largest input, in bytes of its JSON; a larger one is `HF_INPUT_TOO_LARGE`. Default 256 KiB. */
+  readonly maxInputBytes?: number
 }
 
 type TaskOptions<Name extends string, S extends Schema, Q extends string> = Omit<

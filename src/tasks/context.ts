@@ -8,8 +8,8 @@ export interface Logger {
   error(message: string, data?: object): void
 }
 
-/** Why a run's `signal` aborted: `signal.reason`. */
-export type InterruptReason = 'deploy' | 'scale-in' | 'drain' | 'limit' | 'cancel' | 'pause' | 'lease-lost'
+/** Why a run must end: `signal.reason.reason` (`signal.reason` is an `Interrupted` error). */
+export type { InterruptReason } from '../model/outcome.ts'
 
 export interface JobInfo {
   /** A UUIDv7: sorts by creation. */
@@ -23,14 +23,14 @@ export interface JobInfo {
   readonly failures: number
   /** How often a deploy, scale-in or drain stopped it. */
   readonly interruptions: number
-  /** How often its process died under it. */
-  readonly crashes: number
+  /** How often its worker vanished under it. */
+  readonly losses: number
 }
 
 /** What every body is lent for one run. Its functions need no `this`: take them apart as you like. */
 export interface Ctx<Q extends string> {
   readonly job: JobInfo
-  /** Aborts when the run must end (`reason` is an `InterruptReason`): pass it to `fetch` and the like, and return or throw promptly. */
+  /** Aborts when the run must end (its reason is an `Interrupted` error that says why): pass it to `fetch` and the like, and return or throw promptly. */
   readonly signal: AbortSignal
   readonly log: Logger
   /**

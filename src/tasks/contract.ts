@@ -50,6 +50,6 @@ export interface ContractOptions<Name extends string, S extends Schema, R extend
   readonly priority?: Priority
   /** A job that has not started this long after `enqueue` is not run any more. Default: never expires. */
   readonly expires?: Duration
-  /** Stored with every job: which shape of the input its producer knew. A whole number from 1 on; default 1. */
+  /** Stored with every job: which shape of the input its producer knew. A whole number from 1 to 32767; default 1. */
   readonly version?: number
 }

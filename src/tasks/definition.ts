@@ -1,4 +1,4 @@
-import type { RetryPolicy } from '../model/retry.ts'
+import type { RetryOptions, RetryPolicy } from '../model/retry.ts'
 import type { Partition } from './body.ts'
 import type { Ctx, ItemCtx } from './context.ts'
 import type { Schema } from './schema.ts'
@@ -22,9 +22,11 @@ export interface TaskDefinition extends ContractDefinition {
   readonly aliases: readonly string[]
   readonly interrupt: 'finish' | 'restart' | 'resume'
   readonly delivery: 'at-least-once' | 'at-most-once'
-  /** undefined: the app's default. */
-  readonly retry: RetryPolicy | undefined
-  /** ms; undefined: the app's default. */
+  /** Complete: what the task leaves out is the app's, then the default. */
+  readonly retry: RetryPolicy
+  /** As written, since the app's defaults are known later. */
+  readonly retryOptions: RetryOptions | false | undefined
+  /** ms; undefined: neither the task nor the app says. */
   readonly timeLimit: { readonly soft: number; readonly hard: number } | undefined
   /** Of a `task`. */
   readonly run: ((input: unknown, ctx: never) => unknown) | undefined

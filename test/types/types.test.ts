@@ -61,9 +61,9 @@ describe('the programs of wrong/ are refused with the message that helps', async
       test(`${place} ${line}`, () => {
         expect(code, 'each wrong line stands under a comment that says what to expect').toBeDefined()
         const errors = refused.get(place) ?? []
+        refused.delete(place)
         expect(errors.map((error) => error.code)).toEqual([code])
         expect(errors[0]!.message).toContain(fragment)
-        refused.delete(place)
       })
     })
   }

@@ -38,7 +38,7 @@ jobs.task({ name: 'a', timeLimit: { soft: '20s' }, run() {} })
 jobs.task({ name: 'a', interrupt: 'resume', run() {} })
 /* expect TS2561: Did you mean to write 'limit'? */
 jobs.task({ name: 'a', retry: { limits: 3 }, run() {} })
-/* expect TS2322: Type 'string' is not assignable to type 'abstract new (...args: any[]) => Error'. */
+/* expect TS2322: Type 'string' is not assignable to type 'ErrorClass'. */
 jobs.task({ name: 'a', retry: { on: ['TypeError'] }, run() {} })
 /* expect TS2345: Property 'name' is missing */
 jobs.task({ queue: 'bulk', run() {} })

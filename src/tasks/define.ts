@@ -1,0 +1,127 @@
+import { MAX_DURATION_MS } from '../model/duration.ts'
+import { HoldfastError } from '../model/errors.ts'
+import { checkName } from '../model/name.ts'
+import { checkChoice, checkDuration, checkInteger, checkKeys } from '../model/options.ts'
+import { resolveRetry } from '../model/retry.ts'
+import { show } from '../model/show.ts'
+import type { IterationBody, TaskBody } from './body.ts'
+import type { ContractDefinition, IterationBodyDefinition, TaskDefinition } from './definition.ts'
+import type { Policy, TimeLimit } from './policy.ts'
+
+export type AnyTaskBody = TaskBody<string, unknown, unknown, unknown>
+export type AnyIterationBody = IterationBody<
+  string,
+  unknown,
+  unknown,
+  unknown,
+  unknown,
+  'transactional' | 'periodic',
+  unknown
+>
+
+export const TASK_KEYS = ['retry', 'delivery', 'timeLimit', 'aliases', 'interrupt', 'run'] as const
+export const ITERATION_KEYS = [
+  ...['retry', 'timeLimit', 'aliases', 'start', 'items', 'partitions', 'prepare', 'checkpoint'],
+  ...['concurrency', 'maxSlotTime', 'each', 'done'],
+] as const
+
+/** More at once is a queue's work, not one job's. */
+const MAX_CONCURRENCY = 1_000
+const MAX_PARTITIONS = 1_000
+
+/** @param what the task in messages: `task send-receipt`. */
+export function resolveTask(contract: ContractDefinition, body: AnyTaskBody, what: string): TaskDefinition {
+  const { delivery = 'at-least-once', interrupt = 'finish', run } = body
+  const definition: TaskDefinition = {
+    ...contract,
+    ...resolvePolicy(contract, body, what),
+    kind: 'task',
+    interrupt: checkChoice(interrupt, ['finish', 'restart'], `interrupt of ${what}`),
+    delivery: checkChoice(delivery, ['at-least-once', 'at-most-once'], `delivery of ${what}`),
+    run: checkFunction(run, `run of ${what}`) as TaskDefinition['run'],
+    iteration: undefined,
+  }
+  return definition.delivery === 'at-most-once' ? onceOnly(definition, what) : definition
+}
+
+/** Nothing may start it again: neither a retry nor a deploy. */
+function onceOnly(definition: TaskDefinition, what: string): TaskDefinition {
+  const { retryOptions, interrupt } = definition
+  if (retryOptions !== undefined && retryOptions !== false) refuseAgain(what, 'retry')
+  if (interrupt === 'restart') refuseAgain(what, "interrupt: 'restart'")
+  return { ...definition, retry: false, retryOptions: false }
+}
+
+function refuseAgain(what: string, option: string): never {
+  throw new HoldfastError(
+    'HF_CONFIG',
+    `delivery of ${what} is 'at-most-once': nothing may start it again, so leave out \`${option}\``,
+  )
+}
+
+/** @param what the task in messages: `iteration import-orders`. */
+export function resolveIteration(contract: ContractDefinition, body: AnyIterationBody, what: string): TaskDefinition {
+  const { start, items, partitions = 1, prepare, checkpoint = 'transactional', concurrency = 1 } = body
+  const { maxSlotTime, each, done } = body
+  const iteration = {
+    start: start && checkFunction(start, `start of ${what}`),
+    items: checkFunction(items, `items of ${what}`),
+    partitions: checkInteger(partitions, 1, MAX_PARTITIONS, `partitions of ${what}`),
+    prepare: prepare && checkFunction(prepare, `prepare of ${what}`),
+    checkpoint: checkChoice(checkpoint, ['transactional', 'periodic'], `checkpoint of ${what}`),
+    concurrency: checkInteger(concurrency, 1, MAX_CONCURRENCY, `concurrency of ${what}`),
+    maxSlotTime:
+      maxSlotTime === undefined ? undefined : checkDuration(maxSlotTime, 1, MAX_DURATION_MS, `maxSlotTime of ${what}`),
+    each: checkFunction(each, `each of ${what}`),
+    done: done && checkFunction(done, `done of ${what}`),
+  } as IterationBodyDefinition
+  return {
+    ...contract,
+    ...resolvePolicy(contract, body, what),
+    kind: 'iteration',
+    interrupt: 'resume',
+    delivery: 'at-least-once',
+    run: undefined,
+    iteration: Object.freeze(iteration),
+  }
+}
+
+function resolvePolicy(contract: ContractDefinition, policy: Policy, what: string) {
+  const { retry, timeLimit, aliases = [] } = policy
+  return {
+    aliases: checkAliases(aliases, contract.name, what),
+    retry: resolveRetry(retry, `retry of ${what}`),
+    retryOptions: retry,
+    timeLimit: resolveTimeLimit(timeLimit, `timeLimit of ${what}`),
+  }
+}
+
+/** @throws {HoldfastError} HF_CONFIG, HF_DURATION. */
+export function resolveTimeLimit(limit: TimeLimit | undefined, what: string): TaskDefinition['timeLimit'] {
+  if (limit === undefined) return undefined
+  if (typeof limit !== 'object') {
+    const ms = checkDuration(limit, 1, MAX_DURATION_MS, what)
+    return { soft: ms, hard: ms }
+  }
+  checkKeys(limit, ['soft', 'hard'], what)
+  const soft = checkDuration(limit.soft, 1, MAX_DURATION_MS, `soft in ${what}`)
+  const hard = checkDuration(limit.hard, 1, MAX_DURATION_MS, `hard in ${what}`)
+  if (soft <= hard) return { soft, hard }
+  throw new HoldfastError('HF_CONFIG', `soft in ${what} is ${limit.soft}, longer than hard, ${limit.hard}`)
+}
+
+function checkAliases(aliases: readonly string[], name: string, what: string): readonly string[] {
+  if (!Array.isArray(aliases)) {
+    throw new HoldfastError('HF_CONFIG', `aliases of ${what} must be a list of names, not ${show(aliases)}`)
+  }
+  for (const alias of aliases) {
+    checkName('task', alias)
+    if (alias === name) throw new HoldfastError('HF_CONFIG', `aliases of ${what} names the task itself`)
+  }
+  return Object.freeze([...new Set(aliases)])
+}
+
+function checkFunction(value: unknown, what: string): unknown {
+  if (typeof value === 'function') return value
+  throw new HoldfastError('HF_CONFIG', `${what} must be a function, not ${show(value)}`)
+}
