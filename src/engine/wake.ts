@@ -2,6 +2,9 @@ import type { Database } from '../store/db.ts'
 import { wake } from '../store/jobs.ts'
 import { monotonic } from './monotonic.ts'
 
+/** The payload that says: somebody asked something of a running job. No queue can be called so. */
+export const REQUESTS = '#requests'
+
 /** One wake-up per queue in this many ms: notifying commits serialise on a lock of the whole server (18,000 enqueues/s became 6,000). */
 const EVERY_MS = 10
 

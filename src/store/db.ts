@@ -148,6 +148,7 @@ function translate(error: unknown, schema: string): unknown {
     return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, { cause: error })
   }
   if (code === 'HF001') return new HoldfastError('HF_FENCED', message, { cause: error })
+  if (code === 'HF002') return new HoldfastError('HF_TX_ENDED', message, { cause: error })
   if (isConnectionTrouble(error)) return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
   return error
 }

@@ -61,6 +61,7 @@ export interface Claimed {
   readonly input: string | null
   readonly failures: number
   readonly interruptions: number
+  readonly crashes: number
   readonly losses: number
   readonly lane: number
   readonly priority: number
@@ -176,8 +177,8 @@ export async function finish(db: Database, jobs: readonly Finish[], closing: Clo
 }
 
 /** Completes one job as the last write of a transaction. Throws `HF_FENCED`. */
-export async function finishInTransaction(db: Database, on: Queryable, job: Fence, result: string | null, keep: boolean): Promise<void> {
-  await db.run('finish_tx', [job.id, job.run, result, keep], on)
+export async function finishInTransaction(db: Database, on: Queryable, job: Fence, write: { result: string | null; keep: boolean; nonce: string }): Promise<void> {
+  await db.run('finish_tx', [job.id, job.run, write.result, write.keep, write.nonce], on)
 }
 
 export interface Delay extends Fence {

@@ -50,13 +50,13 @@ select id, 'running' from asked`,
   update :schema.job j
   set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
   from picked where j.id = picked.id
-  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.losses, j.lane, j.priority, j.position,
+  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
     j.expires_at <= clock_timestamp() as expired
 ), noted as (
   insert into :schema.ledger (worker, claim, ids, runs)
   select $1, $2, array_agg(id), array_agg(run) from claimed having count(*) > 0
 )
-select id, run, task, version, input, failures, interruptions, losses, lane, priority, position, expired from claimed`,
+select id, run, task, version, input, failures, interruptions, crashes, losses, lane, priority, position, expired from claimed`,
   close_claims: `delete from :schema.ledger l
 where l.worker = $1 and l.claim = any($2::bigint[])
   and not exists (
@@ -100,6 +100,23 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], 
   expired_workers: `select l.worker, w.name
 from :schema.lease l join :schema.worker w on w.key = l.worker
 where l.expires_at < clock_timestamp() or not w.alive`,
+  fan_out: `with held as (
+  select * from :schema.job where id = $1 and run = $2 and state > 0 for share
+), others as (
+  select k.id, k.part::smallint from held, unnest($4::uuid[]) with ordinality as k(id, part)
+  where not exists (select from :schema.part where root = $1)
+), noted as (
+  insert into :schema.part (root, part, parts, job)
+  select $1, 0, $3::smallint, $1 from held
+  union all
+  select $1, part, $3::smallint, id from others
+  on conflict do nothing
+), enqueued as (
+  insert into :schema.job (id, queue, task, version, priority, input, expires_at)
+  select others.id, held.queue, held.task, held.version, held.priority, held.input, null
+  from held, others
+)
+select 1 as held from held`,
   finish: `with ended as (
   delete from :schema.job j
   using unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
@@ -129,6 +146,7 @@ where l.expires_at < clock_timestamp() or not w.alive`,
   where e.keep
 )
 select id from ended`,
+  finish_part: `update :schema.part set finished = true, items = $3 where root = $1 and job = $2`,
   finish_tx: `with ended as (
   delete from :schema.job j where j.id = $1 and j.run = $2 and j.state > 0
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority,
@@ -146,8 +164,11 @@ select id from ended`,
   from ended e left join progress p on true
   where $4::boolean
 )
-select case when exists (select from ended) then true
-  else :schema.refuse('the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not complete it') end`,
+select case when current_setting('holdfast.nonce', true) is distinct from $5
+    then :schema.refuse('HF002', 'the transaction of job ' || $1::uuid || ' was ended by its handler')
+  when exists (select from ended) then true
+  else :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not complete it') end`,
+  forget_parts: `delete from :schema.part where root = $1`,
   forget_released: `with emptied as (
   delete from :schema.ledger l
   using :schema.worker w
@@ -201,6 +222,7 @@ where j.id = $1 and j.run = $2 and j.state > 0`,
   load_marks: `select m.queue, m.lane, m.priority, m.position
 from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
+  lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
   next_due: `select extract(epoch from min(due_at) - clock_timestamp())::float8 * 1000 as ms from :schema.waiting`,
   pause_job: `with until as (
   select clock_timestamp() + $4::float8 * interval '1 ms' as at
@@ -248,9 +270,9 @@ on conflict (queue, accepts, lane, priority) do update
 set position = excluded.position, updated_at = clock_timestamp()
 where m.position < excluded.position`,
   raise_floor: `update :schema.horizon h
-set floor = case when $1 then 0 when settled then h.sampled_position else h.floor end,
-  sampled_position = case when $1 or settled or h.sampled_xid is null then h.next_position else h.sampled_position end,
-  sampled_xid = case when $1 or settled or h.sampled_xid is null then pg_snapshot_xmax(now.snapshot) else h.sampled_xid end,
+set floor = case when settled then h.sampled_position else h.floor end,
+  sampled_position = case when settled or h.sampled_xid is null then h.next_position else h.sampled_position end,
+  sampled_xid = case when settled or h.sampled_xid is null then pg_snapshot_xmax(now.snapshot) else h.sampled_xid end,
   next_position = (select last_value from :schema.position),
   swept_at = clock_timestamp()
 from (
@@ -260,7 +282,7 @@ from (
 ) as now
 where $1 or h.swept_at < clock_timestamp() - $2::float8 * interval '1 ms'
 returning case when $1 then 0 else now.before end::text as floor`,
-  read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.losses, j.lane, j.priority, j.position,
+  read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
   j.expires_at <= clock_timestamp() as expired
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
@@ -374,10 +396,11 @@ returning w.key`,
   save_checkpoint: `with held as (
   select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
-  insert into :schema.checkpoint as c (id, run, items, total, cursor)
-  select held.id, held.run, $3, $4, $5::json from held
+  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate)
+  select held.id, held.run, $3, $4, $5::json, $6 from held
   on conflict (id) do update
-  set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, updated_at = clock_timestamp()
+  set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, rate = excluded.rate,
+    updated_at = clock_timestamp()
   where c.items <= excluded.items
   returning c.id
 )
@@ -385,18 +408,19 @@ select r.action, r.reason, r.until from saved left join :schema.request r on r.i
   save_checkpoint_tx: `with held as (
   select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
-  insert into :schema.checkpoint as c (id, run, items, total, cursor)
-  select held.id, held.run, $3, $4, $5::json from held
+  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate)
+  select held.id, held.run, $3, $4, $5::json, $6 from held
   on conflict (id) do update
-  set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, updated_at = clock_timestamp()
+  set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, rate = excluded.rate,
+    updated_at = clock_timestamp()
   where c.items <= excluded.items
   returning c.id
 )
 select r.action, r.reason, r.until,
-  case when current_setting('holdfast.nonce', true) is distinct from $6
-    then :schema.refuse('the transaction of job ' || $1::uuid || ' was ended by its handler')
+  case when current_setting('holdfast.nonce', true) is distinct from $7
+    then :schema.refuse('HF002', 'the transaction of job ' || $1::uuid || ' was ended by its handler')
   when not exists (select from saved)
-    then :schema.refuse('the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
+    then :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
 from (select) as one left join saved on true left join :schema.request r on r.id = saved.id`,
   start: `update :schema.job j
 set state = 2
@@ -499,6 +523,7 @@ create table :schema.checkpoint (
   run         integer not null,
   items       bigint not null,
   total       bigint,
+  rate        real,
   cursor      json,
   updated_at  timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
@@ -595,9 +620,9 @@ create table :schema.horizon (
 insert into :schema.horizon default values;
 
 -- Called by a statement whose fence did not hold, inside a transaction that must not commit.
-create function :schema.refuse(message text) returns boolean language plpgsql as $$
+create function :schema.refuse(code text, message text) returns boolean language plpgsql as $$
 begin
-  raise exception '%', message using errcode = 'HF001';
+  raise exception '%', message using errcode = code;
 end $$;
 ` },
 ]

@@ -187,7 +187,7 @@ create table :schema.horizon (
 insert into :schema.horizon default values;
 
 -- Called by a statement whose fence did not hold, inside a transaction that must not commit.
-create function :schema.refuse(message text) returns boolean language plpgsql as $$
+create function :schema.refuse(code text, message text) returns boolean language plpgsql as $$
 begin
-  raise exception '%', message using errcode = 'HF001';
+  raise exception '%', message using errcode = code;
 end $$;

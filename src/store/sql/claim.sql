@@ -1,7 +1,7 @@
 -- Takes up to $5 ready jobs of one queue for a worker, in order (lane, priority, position), and notes them in the ledger.
 -- params: $1 worker int, $2 claim bigint (numbered by the worker), $3 queue text, $4 tasks text[] that it knows, $5 most int,
 --         bands in the order to look in: $6 lanes smallint[], $7 priorities smallint[], $8 low-water marks bigint[], $9 most of each int[]
--- returns: a row a job: id, run (the fence), task, version, input as text, failures, interruptions, losses, lane, priority, position, expired
+-- returns: a row a job: id, run (the fence), task, version, input as text, failures, interruptions, crashes, losses, lane, priority, position, expired
 -- invariants: none unless the worker is alive and claiming, a fact at commit: the FOR SHARE makes a revocation wait for this statement.
 --             run rises by one. The update touches no indexed column (HOT).
 -- index: job_ready, one probe a band; job_pkey for the update.
@@ -24,10 +24,10 @@ with allowed as materialized (
   update :schema.job j
   set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
   from picked where j.id = picked.id
-  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.losses, j.lane, j.priority, j.position,
+  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
     j.expires_at <= clock_timestamp() as expired
 ), noted as (
   insert into :schema.ledger (worker, claim, ids, runs)
   select $1, $2, array_agg(id), array_agg(run) from claimed having count(*) > 0
 )
-select id, run, task, version, input, failures, interruptions, losses, lane, priority, position, expired from claimed
+select id, run, task, version, input, failures, interruptions, crashes, losses, lane, priority, position, expired from claimed

@@ -1,8 +1,8 @@
 -- Saves the progress of a run as the last write of a transaction that holds the effects of its items: they commit together.
 -- params: $1 id uuid, $2 run int, $3 items bigint, $4 total bigint (null: unknown), $5 cursor json (as text), $6 items a second real (null: unknown), $7 nonce text
 -- returns: one row: action, reason, until of what people asked of this job meanwhile (nulls: nothing)
--- fence: id, run, state > 0; a stale one raises HF001, so that nothing in the transaction can commit. So does a transaction that is not the
---        one the engine opened (the nonce was set local to it): the handler must have ended it.
+-- fence: id, run, state > 0; a stale one raises HF001, so that nothing in the transaction can commit. HF002 when the transaction is not
+--        the one the engine opened (the nonce was set local to it): the handler must have ended it.
 with held as (
   select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
@@ -16,7 +16,7 @@ with held as (
 )
 select r.action, r.reason, r.until,
   case when current_setting('holdfast.nonce', true) is distinct from $7
-    then :schema.refuse('the transaction of job ' || $1::uuid || ' was ended by its handler')
+    then :schema.refuse('HF002', 'the transaction of job ' || $1::uuid || ' was ended by its handler')
   when not exists (select from saved)
-    then :schema.refuse('the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
+    then :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
 from (select) as one left join saved on true left join :schema.request r on r.id = saved.id

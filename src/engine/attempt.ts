@@ -1,0 +1,89 @@
+import type { InterruptReason, Outcome } from '../model/outcome.ts'
+import type { Claimed, NewJob } from '../store/jobs.ts'
+import type { Asked } from '../store/checkpoints.ts'
+import { ItemFailure } from '../tasks/iterate/failure.ts'
+import type { TaskDefinition } from '../tasks/definition.ts'
+import type { Ledger } from './ledger.ts'
+import { monotonic } from './monotonic.ts'
+
+/** One run of one job on this worker, from claim to settle. */
+export class Attempt {
+  readonly job: Claimed
+  readonly task: TaskDefinition
+  readonly ledger: Ledger
+  readonly startedAt = monotonic()
+  /** Jobs that its code enqueued and that are written with its next write. */
+  readonly enqueued: NewJob[] = []
+  /** Why the loop of an iteration should stop at its next boundary. */
+  stopAt: InterruptReason | undefined
+  /** `complete` was called. */
+  completing = false
+  /** It completed inside its own transaction. */
+  settled = false
+  /** The item that it failed on. */
+  where: string | undefined
+  /** What its code said of its progress; written with the next renewal. */
+  progress: { readonly done: number; readonly total: number | undefined } | undefined
+  /** What somebody asked of it. */
+  asked: Asked | undefined
+  #controller: AbortController | undefined
+  #aborted: InterruptReason | undefined
+  #abortError: unknown
+
+  constructor(job: Claimed, task: TaskDefinition, ledger: Ledger) {
+    this.job = job
+    this.task = task
+    this.ledger = ledger
+  }
+
+  /** Made when the code first looks: a controller costs more than the rest of a small run. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#abortError)
+    }
+    return this.#controller.signal
+  }
+
+  /** Why its signal aborted. */
+  get aborted(): InterruptReason | undefined {
+    return this.#aborted
+  }
+
+  /** What `signal.reason` is; what a time limit ends the run with. */
+  get abortError(): unknown {
+    return this.#abortError
+  }
+
+  /**
+   * Asks it to stop. An iteration stops at its next boundary, with everything saved; `now` aborts its signal as well.
+   * The first abort wins; losing the lease overrides everything.
+   */
+  interrupt(reason: InterruptReason, error: unknown, now: boolean): void {
+    this.stopAt ??= reason
+    if (reason === 'lease-lost') this.stopAt = reason
+    if (!now) return
+    if (this.#aborted !== undefined && reason !== 'lease-lost') return
+    const first = this.#aborted === undefined
+    this.#aborted = reason
+    this.#abortError = error
+    if (!first) return
+    this.#controller?.abort(error)
+  }
+
+  /** The user's own error, without what the engine put around it to remember the item. */
+  unwrap(thrown: unknown): unknown {
+    if (!(thrown instanceof ItemFailure)) return thrown
+    this.where = thrown.where
+    return thrown.cause
+  }
+
+  /** How a run ends that was stopped, when its code then threw; undefined: nothing had stopped it. */
+  outcomeOfStop(): Outcome | undefined {
+    const reason = this.#aborted ?? this.stopAt
+    if (reason === undefined) return undefined
+    if (reason === 'limit') return { kind: 'failed', error: this.#abortError, retry: 'policy' }
+    if (reason === 'cancel') return { kind: 'cancelled' }
+    return { kind: 'interrupted', reason }
+  }
+}

@@ -1,0 +1,202 @@
+import type { Database } from '../store/db.ts'
+import { nameArray } from '../store/arrays.ts'
+import { type Claimed, claim } from '../store/jobs.ts'
+import type { Mark } from '../store/upkeep.ts'
+import type { Ledger } from './ledger.ts'
+import { Marks } from './marks.ts'
+
+/** Claims of one to three jobs collapse the throughput (50,000 jobs/s became 4,000): wait this long for more slots to come free. */
+const LINGER_MS = 2
+const MOST = 500
+
+export interface ClaimerOptions {
+  readonly db: Database
+  readonly tasks: readonly string[]
+  /** The queues to claim from, each with its own limit. */
+  readonly queues: ReadonlyMap<string, number>
+  readonly concurrency: number
+  readonly pollInterval: number
+  readonly marks: readonly Mark[]
+  /** Runs that have ended and are not written yet: they bound what may be claimed. */
+  readonly unsettled: () => number
+  readonly onClaimed: (jobs: readonly Claimed[], ledger: Ledger) => void
+  /** The answer of a claim was lost, or refused. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+interface Lane {
+  readonly queue: string
+  readonly limit: number
+  readonly marks: Marks
+  running: number
+  claiming: boolean
+  /** It may have ready jobs. */
+  due: boolean
+  /** Something said so while a claim was on its way. */
+  dueAgain: boolean
+}
+
+/** Turns free slots into claimed jobs: never more than there are slots, in few and large statements, queue by queue. */
+export class Claimer {
+  readonly #options: ClaimerOptions
+  readonly #tasks: string
+  readonly #lanes: Lane[]
+  readonly #byQueue: ReadonlyMap<string, Lane>
+  #ledger: Ledger
+  #running = 0
+  #reserved = 0
+  #turn = 0
+  #held = false
+  #stopped = false
+  #poll: NodeJS.Timeout | undefined
+  #linger: NodeJS.Timeout | undefined
+  #landed: (() => void)[] = []
+
+  constructor(options: ClaimerOptions, ledger: Ledger) {
+    this.#options = options
+    this.#ledger = ledger
+    this.#tasks = nameArray(options.tasks)
+    this.#lanes = [...options.queues].map(([queue, limit]) => ({
+      queue,
+      limit,
+      marks: new Marks(queue, options.marks),
+      running: 0,
+      claiming: false,
+      due: true,
+      dueAgain: false,
+    }))
+    this.#byQueue = new Map(this.#lanes.map((lane) => [lane.queue, lane]))
+  }
+
+  get free(): number {
+    return this.#options.concurrency - this.#running - this.#reserved
+  }
+
+  start(): void {
+    this.#schedulePoll()
+    this.#pump()
+  }
+
+  /** A new incarnation of this worker claims from now on. */
+  use(ledger: Ledger): void {
+    this.#ledger = ledger
+    this.wakeAll()
+  }
+
+  /** A hint that a queue has ready jobs. */
+  wake(queue: string): void {
+    const lane = this.#byQueue.get(queue)
+    if (lane === undefined) return
+    this.#mark(lane)
+    this.#pump()
+  }
+
+  wakeAll(): void {
+    for (const lane of this.#lanes) this.#mark(lane)
+    this.#pump()
+  }
+
+  /** The slot of a job of this queue is free again. */
+  freed(queue: string): void {
+    this.#running--
+    const lane = this.#byQueue.get(queue)
+    if (lane) lane.running--
+    this.#pump()
+  }
+
+  /** While held, nothing is claimed: this worker has been told to wait. */
+  hold(held: boolean): void {
+    if (this.#held === held) return
+    this.#held = held
+    if (!held) this.wakeAll()
+  }
+
+  /** Claims no more. Resolves when the claims in flight have landed. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#poll)
+    clearTimeout(this.#linger)
+    if (this.#reserved > 0) await new Promise<void>((resolve) => this.#landed.push(resolve))
+  }
+
+  risenMarks(): Mark[] {
+    return this.#lanes.flatMap((lane) => lane.marks.risen())
+  }
+
+  #mark(lane: Lane): void {
+    if (lane.claiming) lane.dueAgain = true
+    else lane.due = true
+  }
+
+  #schedulePoll(): void {
+    this.#poll = setTimeout(
+      () => {
+        this.wakeAll()
+        this.#schedulePoll()
+      },
+      this.#options.pollInterval * (0.8 + Math.random() * 0.4),
+    )
+  }
+
+  #pump(): void {
+    if (this.#stopped || this.#held) return
+    const { length } = this.#lanes
+    for (let step = 0; step < length; step++) {
+      const lane = this.#lanes[(this.#turn + step) % length] as Lane
+      if (!lane.due || lane.claiming) continue
+      const most = this.#room(lane)
+      if (most < 1) continue
+      if (most < Math.min(lane.limit, this.#options.concurrency) / 4 && this.#running > 0) {
+        this.#later()
+        continue
+      }
+      void this.#claim(lane, most)
+    }
+    this.#turn = (this.#turn + 1) % Math.max(1, length)
+  }
+
+  /** A small claim now, or a larger one in a moment. */
+  #later(): void {
+    this.#linger ??= setTimeout(() => {
+      this.#linger = undefined
+      if (this.#stopped || this.#held) return
+      for (const lane of this.#lanes) {
+        const most = this.#room(lane)
+        if (lane.due && !lane.claiming && most >= 1) void this.#claim(lane, most)
+      }
+    }, LINGER_MS)
+  }
+
+  #room(lane: Lane): number {
+    const backlog = 2 * this.#options.concurrency - this.#options.unsettled() - this.#running - this.#reserved
+    return Math.min(this.free, lane.limit - lane.running, backlog, MOST)
+  }
+
+  async #claim(lane: Lane, most: number): Promise<void> {
+    const ledger = this.#ledger
+    const number = ledger.begin()
+    lane.claiming = true
+    lane.due = false
+    lane.dueAgain = false
+    this.#reserved += most
+    try {
+      const request = { worker: ledger.worker, claim: number, queue: lane.queue, tasks: this.#tasks, most, bands: lane.marks.bands(most) }
+      const jobs = await claim(this.#options.db, request)
+      ledger.took(number, jobs.length)
+      lane.marks.raise(jobs)
+      lane.due = jobs.length === most || lane.dueAgain
+      this.#reserved -= most
+      this.#running += jobs.length
+      lane.running += jobs.length
+      lane.claiming = false
+      if (jobs.length > 0) this.#options.onClaimed(jobs, ledger)
+    } catch (error) {
+      ledger.lost(number)
+      this.#reserved -= most
+      lane.claiming = false
+      this.#options.onTrouble(error)
+    }
+    if (this.#reserved === 0) for (const resolve of this.#landed.splice(0)) resolve()
+    this.#pump()
+  }
+}

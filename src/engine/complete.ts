@@ -1,0 +1,61 @@
+import { HoldfastError } from '../model/errors.ts'
+import type { Database } from '../store/db.ts'
+import { STATE_CODES } from '../store/codes.ts'
+import { enqueue, finish, finishInTransaction } from '../store/jobs.ts'
+import type { Attempt } from './attempt.ts'
+import type { ContextPorts } from './context.ts'
+import { resultText } from './result.ts'
+import type { EngineTransactions, OpenTransaction } from './transactions.ts'
+
+export interface CompletePorts {
+  readonly db: Database
+  readonly transactions: EngineTransactions
+  readonly log: ContextPorts['log']
+  readonly keepCompleted: boolean
+  /** More writes of the engine's, before the completion. */
+  readonly before?: (open: OpenTransaction) => Promise<void>
+}
+
+/** `ctx.complete`: the user's writes, what the run enqueued, and the job's completion, in one transaction. */
+export async function completeInside(attempt: Attempt, write: (tx: unknown) => unknown, ports: CompletePorts): Promise<unknown> {
+  if (attempt.completing) throw new HoldfastError('HF_TX', 'complete() was called twice in one run: it ends the job, so it can be called once.')
+  attempt.completing = true
+  const result = await ports.transactions.run(async (open) => {
+    const value = await write(open.tx)
+    await finishInside(attempt, open, value, ports)
+    return value
+  })
+  attempt.settled = true
+  return result
+}
+
+/** The last writes of a transaction that completes its job. */
+export async function finishInside(attempt: Attempt, open: OpenTransaction, value: unknown, ports: CompletePorts): Promise<void> {
+  await writeEnqueued(ports.db, attempt, open)
+  await ports.before?.(open)
+  await finishInTransaction(ports.db, open.on, attempt.job, {
+    result: resultText(attempt, value, ports.log),
+    keep: ports.keepCompleted,
+    nonce: open.nonce,
+  })
+}
+
+/** A run that returned after `ctx.enqueue`: its completion and its new jobs commit together. False: the job has moved on. */
+export async function finishWithEnqueued(ports: Pick<CompletePorts, 'db' | 'keepCompleted'>, attempt: Attempt, result: string | null): Promise<boolean> {
+  const { db, keepCompleted } = ports
+  const { id, run } = attempt.job
+  return db.transaction(async (client) => {
+    const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
+    const write = { id, run, state: STATE_CODES.completed, result, error: null, keep: keepCompleted }
+    const ended = await finish(db, [write], { worker: attempt.ledger.worker, claims: [] }, on)
+    if (!ended.has(id)) return false
+    await writeEnqueued(db, attempt, { on })
+    return true
+  })
+}
+
+/** What the run enqueued commits with this transaction, or never existed. */
+export async function writeEnqueued(db: Database, attempt: Attempt, open: Pick<OpenTransaction, 'on'>): Promise<void> {
+  const jobs = attempt.enqueued.splice(0)
+  for (const [queue, group] of Map.groupBy(jobs, (job) => job.queue)) await enqueue(db, group, queue, open.on)
+}

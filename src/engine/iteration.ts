@@ -1,0 +1,147 @@
+import { uuidv7 } from './ids.ts'
+import { encodeCursor } from '../model/cursor.ts'
+import { HoldfastError } from '../model/errors.ts'
+import type { Outcome } from '../model/outcome.ts'
+import { type Asked, type Checkpoint, loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../store/checkpoints.ts'
+import { fanOut, finishPart, forgetParts, lockParts } from '../store/parts.ts'
+import type { IterationBodyDefinition } from '../tasks/definition.ts'
+import { iterate } from '../tasks/iterate/iterate.ts'
+import type { IterationPort, Saved } from '../tasks/iterate/port.ts'
+import type { Attempt } from './attempt.ts'
+import { completeInside, finishInside, writeEnqueued } from './complete.ts'
+import { itemContext, type RunContext } from './context.ts'
+import type { ExecutePorts } from './execute.ts'
+import { monotonic } from './monotonic.ts'
+
+/** How an iteration's run ended, when not by completing with a result. */
+export class IterationEnded {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    this.outcome = outcome
+  }
+}
+
+/** One run of an iteration: from its saved progress to the end of the collection, or to where it was stopped. */
+export async function runIteration(
+  attempt: Attempt,
+  body: IterationBodyDefinition,
+  input: unknown,
+  context: RunContext,
+  ports: ExecutePorts,
+): Promise<unknown> {
+  const checkpoint = await openCheckpoint(attempt, body, ports)
+  const port = iterationPort(attempt, body, checkpoint, context, ports)
+  const end = await iterate(body, input, port)
+  if (end.kind === 'ended') return new IterationEnded(end.outcome)
+  if (checkpoint.part) return finishOnePart(attempt, body, input, { part: checkpoint.part, items: end.items }, context, ports)
+  return body.done?.(input, { count: end.items }, port.ctx)
+}
+
+async function openCheckpoint(attempt: Attempt, body: IterationBodyDefinition, ports: ExecutePorts): Promise<Checkpoint> {
+  const { db } = ports
+  const found = held(await loadCheckpoint(db, attempt.job), attempt)
+  if (body.partitions === 1 || found.part || found.items > 0) return found
+  const others = Array.from({ length: body.partitions - 1 }, () => uuidv7())
+  if (!(await fanOut(db, attempt.job, others))) throw movedOn(attempt)
+  return held(await loadCheckpoint(db, attempt.job), attempt)
+}
+
+function iterationPort(
+  attempt: Attempt,
+  body: IterationBodyDefinition,
+  checkpoint: Checkpoint,
+  context: RunContext,
+  ports: ExecutePorts,
+): IterationPort {
+  const { db } = ports
+  const warned = new Set<string>()
+  const progressOf = (saved: Saved) => ({ ...saved, cursor: encodeCursor(saved.cursor, attempt.task.name) })
+  const note = (asked: Asked | undefined): Asked | undefined => {
+    attempt.asked = asked ?? attempt.asked
+    return asked
+  }
+  return {
+    checkpoint,
+    ctx: context as never,
+    checkpointEvery: ports.checkpointEvery,
+    itemCtx: (index) => itemContext(context, attempt, index),
+    source: {
+      signal: attempt.signal,
+      query: (text, values) => db.query(text, values) as Promise<{ rows: Record<string, unknown>[] }>,
+      warn: (message) => {
+        if (warned.has(message)) return
+        warned.add(message)
+        ports.log('warn', message, undefined, attempt)
+      },
+    },
+    stop: () => {
+      if (attempt.stopAt !== undefined) return attempt.stopAt
+      if (body.maxSlotTime === undefined || monotonic() - attempt.startedAt < body.maxSlotTime) return undefined
+      return ports.crowded() ? 'yield' : undefined
+    },
+    commit: async (saved, _ctx, work) =>
+      note(
+        await ports.transactions.run(async (open) => {
+          await work(open.tx)
+          await writeEnqueued(db, attempt, open)
+          return saveCheckpointInTransaction(db, open.on, attempt.job, progressOf(saved), open.nonce)
+        }),
+      ),
+    save: async (saved) => {
+      const progress = progressOf(saved)
+      if (attempt.enqueued.length > 0) return note(await saveWithEnqueued(attempt, progress, ports))
+      const answer = await saveCheckpoint(db, attempt.job, progress)
+      if (answer === 'refused') throw movedOn(attempt)
+      return note(answer)
+    },
+  }
+}
+
+async function saveWithEnqueued(attempt: Attempt, progress: Parameters<typeof saveCheckpoint>[2], ports: ExecutePorts): Promise<Asked | undefined> {
+  return ports.db.transaction(async (client) => {
+    const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
+    await writeEnqueued(ports.db, attempt, { on })
+    const answer = await saveCheckpoint(ports.db, attempt.job, progress, on)
+    if (answer === 'refused') throw movedOn(attempt)
+    return answer
+  })
+}
+
+/**
+ * The end of one part. All but the last complete in the transaction that marks them finished, so that two parts which end together cannot
+ * both believe that the other one is the last; the last one calls `done`, and completes together with forgetting the parts.
+ */
+async function finishOnePart(
+  attempt: Attempt,
+  body: IterationBodyDefinition,
+  input: unknown,
+  own: { readonly part: { readonly root: string }; readonly items: number },
+  context: RunContext,
+  ports: ExecutePorts,
+): Promise<unknown> {
+  const { root } = own.part
+  const { id } = attempt.job
+  const others = await ports.transactions.run(async (open) => {
+    const left = await lockParts(ports.db, open.on, root, id)
+    if (left.unfinished === 0) return left
+    await finishPart(ports.db, open.on, root, id, own.items)
+    await finishInside(attempt, open, { items: own.items }, ports)
+    return left
+  })
+  if (others.unfinished > 0) {
+    attempt.settled = true
+    return undefined
+  }
+  const result = await body.done?.(input, { count: others.items + own.items }, context as never)
+  if (attempt.settled) return result
+  return completeInside(attempt, async () => result, { ...ports, before: (open) => forgetParts(ports.db, open.on, root) })
+}
+
+function held(found: Checkpoint | undefined, attempt: Attempt): Checkpoint {
+  if (found === undefined) throw movedOn(attempt)
+  return found
+}
+
+function movedOn(attempt: Attempt): HoldfastError {
+  return new HoldfastError('HF_FENCED', `Job ${attempt.job.id} has moved on: run ${attempt.job.run} may not write to it any more.`)
+}

@@ -1,0 +1,142 @@
+import { type Database, isConnectionTrouble, isTransient } from '../store/db.ts'
+import { type Closing, type Delay, delay, type Finish, finish, type HandBack, handBack } from '../store/jobs.ts'
+import type { Ledger } from './ledger.ts'
+import type { Waker } from './wake.ts'
+
+/** What the database must be told about a run that has ended. */
+export type Settlement =
+  | { readonly kind: 'finish'; readonly write: Finish }
+  | { readonly kind: 'delay'; readonly write: Delay }
+  | { readonly kind: 'hand-back'; readonly write: HandBack }
+  /** It was written already, inside the run's own transaction, or must not be written: only its claim is closed. */
+  | { readonly kind: 'close' }
+
+export interface Settled {
+  /** False: the fence refused it, because the job had been ended before or has moved on. */
+  readonly written: boolean
+}
+
+interface Item {
+  readonly settlement: Settlement
+  readonly id: string
+  readonly claim: number
+  readonly ledger: Ledger
+  readonly done: (settled: Settled) => void
+}
+
+const BATCH = 500
+const RETRY_FIRST_MS = 50
+const RETRY_MOST_MS = 2_000
+
+/**
+ * Writes the ends of runs, in batches: while one batch is on its way the next one gathers. Retries for as long as its lease holds; after
+ * that somebody else owns the jobs. Repeating a batch is safe: what was written already is refused by the fence.
+ */
+export class Settler {
+  readonly #db: Database
+  readonly #waker: Waker
+  readonly #onTrouble: (error: unknown) => void
+  #waiting: Item[] = []
+  #flushing = false
+  #unsettled = 0
+  #idle: (() => void)[] = []
+
+  constructor(db: Database, waker: Waker, onTrouble: (error: unknown) => void) {
+    this.#db = db
+    this.#waker = waker
+    this.#onTrouble = onTrouble
+  }
+
+  /** Runs that have ended and are not written yet. */
+  get unsettled(): number {
+    return this.#unsettled
+  }
+
+  settle(id: string, claim: number, ledger: Ledger, settlement: Settlement, done: (settled: Settled) => void): void {
+    this.#unsettled++
+    this.#waiting.push({ id, claim, ledger, settlement, done })
+    if (this.#flushing) return
+    this.#flushing = true
+    setImmediate(() => void this.#flush())
+  }
+
+  /** Resolves when everything has been written, or given up. */
+  async idle(): Promise<void> {
+    if (this.#unsettled === 0) return
+    await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.length <= BATCH ? this.#waiting : this.#waiting.slice(0, BATCH)
+      this.#waiting = this.#waiting.length <= BATCH ? [] : this.#waiting.slice(BATCH)
+      for (const [ledger, items] of Map.groupBy(batch, (item) => item.ledger)) await this.#write(ledger, items)
+    }
+    this.#flushing = false
+    if (this.#unsettled === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  async #write(ledger: Ledger, items: readonly Item[]): Promise<void> {
+    const written = await this.#untilWritten(ledger, items)
+    for (const item of items) {
+      this.#unsettled--
+      item.done({ written: written.has(item.id) })
+    }
+  }
+
+  async #untilWritten(ledger: Ledger, items: readonly Item[]): Promise<Set<string>> {
+    const written = new Set<string>()
+    const claims = ledger.close(items.map((item) => item.claim))
+    for (let pause = RETRY_FIRST_MS; ; pause = Math.min(pause * 2, RETRY_MOST_MS)) {
+      try {
+        await this.#send(items, { worker: ledger.worker, claims }, written)
+        return written
+      } catch (error) {
+        this.#onTrouble(error)
+        if (!isConnectionTrouble(error) && !isTransient(error)) {
+          if (items.length > 1) return this.#separately(ledger, items, written)
+          return written
+        }
+        if (!ledger.held) return written
+        await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)))
+      }
+    }
+  }
+
+  /** The server refused the batch for what one of them holds: one bad row must not stop the others. */
+  async #separately(ledger: Ledger, items: readonly Item[], written: Set<string>): Promise<Set<string>> {
+    for (const item of items) {
+      const ids = await this.#untilWritten(ledger, [item])
+      for (const id of ids) written.add(id)
+    }
+    return written
+  }
+
+  async #send(items: readonly Item[], closing: Closing, written: Set<string>): Promise<void> {
+    const finishes: Finish[] = []
+    const delays: Delay[] = []
+    const backs: HandBack[] = []
+    for (const { settlement, id } of items) {
+      if (settlement.kind === 'finish') finishes.push(settlement.write)
+      else if (settlement.kind === 'delay') delays.push(settlement.write)
+      else if (settlement.kind === 'hand-back') backs.push(settlement.write)
+      else written.add(id)
+    }
+    // The claims are closed by the last statement: a ledger row must never vanish before its jobs are let go.
+    const open: Closing = { worker: closing.worker, claims: [] }
+    const last = backs.length > 0 ? 'backs' : delays.length > 0 ? 'delays' : 'finishes'
+    if (finishes.length > 0 || last === 'finishes') {
+      for (const id of await finish(this.#db, finishes, last === 'finishes' ? closing : open)) written.add(id)
+    }
+    if (delays.length > 0) {
+      for (const id of await delay(this.#db, delays, last === 'delays' ? closing : open)) written.add(id)
+    }
+    if (backs.length > 0) {
+      const given = await handBack(this.#db, backs, closing)
+      for (const { id, queue } of given) {
+        written.add(id)
+        this.#waker.wake(queue)
+      }
+    }
+  }
+}

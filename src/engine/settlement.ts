@@ -1,0 +1,60 @@
+import type { Failure } from '../model/failure.ts'
+import type { SettlePlan } from '../model/settle-plan.ts'
+import type { When } from '../model/when.ts'
+import { STATE_CODES } from '../store/codes.ts'
+import type { Attempt } from './attempt.ts'
+import type { Settlement } from './settle.ts'
+
+/** From the plan to what is written: the fence, the numbers of the states, texts. */
+export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: boolean): Settlement {
+  const { id, run } = attempt.job
+  const finish = (state: number, error: object | null, result: string | null = null, keep = true): Settlement => ({
+    kind: 'finish',
+    write: { id, run, state, result, error: error === null ? null : JSON.stringify(error), keep },
+  })
+  const put = (state: number, until: When, reason: string | null, failure: Failure | null = null): Settlement => ({
+    kind: 'delay',
+    write: { id, run, state, until, reason, failed: failure !== null, error: failure === null ? null : JSON.stringify(failure) },
+  })
+  const back = (interrupted: boolean, reason: string | null): Settlement => ({ kind: 'hand-back', write: { id, run, interrupted, reason } })
+
+  switch (plan.kind) {
+    case 'complete':
+      return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
+    case 'fail':
+      return finish(STATE_CODES.failed, { ...located(plan.failure, attempt), final: plan.why })
+    case 'retry':
+      return put(STATE_CODES.retrying, plan.when, plan.failure.message.slice(0, 200), located(plan.failure, attempt))
+    case 'snooze':
+      return put(STATE_CODES.snoozed, plan.when, null)
+    case 'pause': {
+      const asked = attempt.asked
+      // A pause always ends: without a moment of its own it is over at once.
+      const until: When = asked?.until ? { kind: 'at', iso: asked.until.toISOString() } : { kind: 'delay', ms: 0 }
+      return put(STATE_CODES.paused, until, asked?.reason ?? null)
+    }
+    case 'park':
+      return put(STATE_CODES.parked, { kind: 'delay', ms: PARKED_FOR_MS }, plan.reason)
+    case 'yield':
+      return back(false, null)
+    case 'hand-back':
+      return back(plan.interrupted, plan.reason)
+    case 'cancel':
+      return finish(STATE_CODES.cancelled, { name: 'Cancelled', message: attempt.asked?.reason ?? 'cancelled' })
+    case 'expire':
+      return finish(STATE_CODES.expired, null)
+    case 'interrupt':
+      return finish(STATE_CODES.interrupted, { name: 'Interrupted', message: plan.reason })
+    case 'lose':
+      return finish(STATE_CODES.lost, null)
+    case 'nothing':
+      return { kind: 'close' }
+  }
+}
+
+/** A parked job is looked at again by itself: no wait is for ever. */
+const PARKED_FOR_MS = 60_000
+
+function located(failure: Failure, attempt: Attempt): Failure & { where?: string } {
+  return attempt.where === undefined ? failure : { ...failure, where: attempt.where }
+}

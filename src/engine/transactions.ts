@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { HoldfastError } from '../model/errors.ts'
+import type { Database, Queryable } from '../store/db.ts'
+import type { PgClient, Transactions } from '../tasks/transactions.ts'
+
+/** A transaction that the engine opened for user code, and will end itself. */
+export interface OpenTransaction {
+  /** What the user's code gets. */
+  readonly tx: unknown
+  /** For the engine's own statements. */
+  readonly on: Queryable
+  /** Set local to the transaction: gone when somebody else ended it. */
+  readonly nonce: string
+}
+
+/**
+ * Opens transactions around user code: late, on a connection of their own, with the server's promise to end them when this process freezes
+ * (`idle_in_transaction_session_timeout`, below the lease: a frozen transaction would hide its job from the sweep).
+ */
+export interface EngineTransactions {
+  run<T>(work: (open: OpenTransaction) => Promise<T>): Promise<T>
+}
+
+const ENDS_TRANSACTION = /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+
+/** With `pg`: the client is lent without the words that would end the transaction. */
+export function pgTransactions(db: Database, idleTimeout: number): EngineTransactions {
+  return {
+    run: (work) => {
+      const nonce = randomUUID()
+      const open = `set local idle_in_transaction_session_timeout = ${Math.floor(idleTimeout)}; set local holdfast.nonce = '${nonce}'`
+      return db.transaction((client) => {
+        const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
+        const lent: PgClient = {
+          query: async (text: string, values?: readonly unknown[]) => {
+            if (ENDS_TRANSACTION.test(typeof text === 'string' ? text : '')) throw endedByHandler(text)
+            return query(text, values)
+          },
+          escapeIdentifier: (name) => client.escapeIdentifier(name),
+        }
+        return work({ tx: lent, on: { query }, nonce })
+      }, open)
+    },
+  }
+}
+
+/** With the user's ORM. */
+export function ormTransactions<Tx>(transactions: Transactions<Tx>, idleTimeout: number): EngineTransactions {
+  return {
+    run: (work) =>
+      transactions.begin(async (tx) => {
+        const nonce = randomUUID()
+        const on: Queryable = { query: (text, values) => transactions.query(tx, text, values ?? []) }
+        await on.query(`select set_config('idle_in_transaction_session_timeout', $1, true), set_config('holdfast.nonce', $2, true)`, [
+          String(Math.floor(idleTimeout)),
+          nonce,
+        ])
+        return work({ tx, on, nonce })
+      }),
+  }
+}
+
+function endedByHandler(text: string): HoldfastError {
+  const word = text.trim().split(/\s/, 1)[0]
+  return new HoldfastError('HF_TX_ENDED', `The handler sent ${word?.toUpperCase()} on the transaction it was lent.`)
+}

@@ -1,0 +1,106 @@
+import type { Database } from '../store/db.ts'
+import { liftStragglers, nextDue, promote } from '../store/upkeep.ts'
+import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
+import { Service } from './service.ts'
+
+export interface UpkeepOptions {
+  readonly db: Database
+  /** ms */
+  readonly lease: number
+  readonly onReady: (queue: string) => void
+  readonly onRevoked: (worker: string, jobs: number) => void
+  readonly onTrouble: (what: string, error: unknown) => void
+}
+
+const PROMOTE_MOST = 1_000
+const PROMOTE_EVERY_MS = 1_000
+const LIFT_EVERY_MS = 1_000
+const LIFT_MOST = 1_000
+/** Once in this long the sweep looks from the very beginning: the net under everything that the floor may have missed. */
+const DEEP_EVERY_MS = 5 * 60_000
+const AGAIN_AFTER_MS = 30_000
+const RELEASE_ROUNDS = 5
+
+/**
+ * What every worker does for all: makes due jobs ready, gives the jobs of dead workers back, finds jobs that the marks would miss. Any
+ * number of workers may do it at once; row locks share the work out.
+ */
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  readonly #promote: Service
+  readonly #sweep: Service
+  readonly #lift: Service
+  #deepAt = 0
+  #reset = true
+
+  constructor(options: UpkeepOptions) {
+    const { onTrouble, lease } = options
+    this.#options = options
+    this.#promote = new Service(() => this.#promoteDue(), (error) => onTrouble('promoting due jobs', error))
+    this.#sweep = new Service(() => this.#sweepExpired(Math.min(1_000, lease / 4)), (error) => onTrouble('sweeping', error))
+    this.#lift = new Service(() => this.#liftStragglers(), (error) => onTrouble('looking for stragglers', error))
+  }
+
+  start(): void {
+    this.#promote.start()
+    this.#sweep.start()
+    this.#lift.start()
+  }
+
+  /** A claim's answer was lost: its rows may be ready again below the marks. */
+  claimsMayHaveRolledBack(): void {
+    this.#reset = true
+  }
+
+  stopPromoting(): void {
+    void this.#promote.stop()
+    void this.#lift.stop()
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#promote.stop(), this.#sweep.stop(), this.#lift.stop()])
+  }
+
+  async #promoteDue(): Promise<number> {
+    const { db, onReady } = this.#options
+    const ready = await promote(db, PROMOTE_MOST)
+    for (const { queue } of ready) onReady(queue)
+    if (ready.reduce((sum, { jobs }) => sum + jobs, 0) === PROMOTE_MOST) return 0
+    const due = await nextDue(db)
+    return due === undefined ? PROMOTE_EVERY_MS : Math.max(5, Math.min(due, PROMOTE_EVERY_MS))
+  }
+
+  async #sweepExpired(every: number): Promise<number> {
+    const { db } = this.#options
+    for (const { worker, name } of await expiredWorkers(db)) await this.#empty(worker, name)
+    return every
+  }
+
+  /** Revokes first, which waits for its claims in flight; then frees until its ledger is empty. What is locked now is freed at the next sweep. */
+  async #empty(worker: number, name: string): Promise<void> {
+    const { db, onReady, onRevoked } = this.#options
+    if (!(await revokeWorker(db, worker, false))) return
+    this.#reset = true
+    for (let round = 0; round < RELEASE_ROUNDS; round++) {
+      const { freed, left } = await releaseWorker(db, worker, `worker ${name} vanished`)
+      for (const { queue } of freed) if (queue !== null) onReady(queue)
+      if (freed.length > 0) onRevoked(name, freed.length)
+      if (left === 0 || freed.length === 0) return
+    }
+  }
+
+  async #liftStragglers(): Promise<number> {
+    const { db, onReady } = this.#options
+    const now = performance.now()
+    const reset = this.#reset || now >= this.#deepAt
+    const lifted = await liftStragglers(db, { reset, every: LIFT_EVERY_MS * 0.8, most: LIFT_MOST })
+    if (reset) {
+      // Once more soon after trouble: a claim that was in flight then may roll back a little later.
+      this.#deepAt = now + (this.#reset ? AGAIN_AFTER_MS : DEEP_EVERY_MS * (0.8 + Math.random() * 0.4))
+      this.#reset = false
+    }
+    for (const { queue } of lifted ?? []) onReady(queue)
+    return LIFT_EVERY_MS
+  }
+}
+

@@ -1,0 +1,345 @@
+import { createHash } from 'node:crypto'
+import { Interrupted } from '../model/interrupted.ts'
+import type { InterruptReason, Outcome } from '../model/outcome.ts'
+import { planSettle } from '../model/settle-plan.ts'
+import { saveCheckpoint } from '../store/checkpoints.ts'
+import type { Database } from '../store/db.ts'
+import { type Claimed, closeClaims, handBack, readClaims } from '../store/jobs.ts'
+import { Listener } from '../store/listen.ts'
+import { loadMarks, publishMarks } from '../store/upkeep.ts'
+import { expireLease, type JobRequest, registerWorker, requestsFor, retireWorker } from '../store/workers.ts'
+import type { TaskDefinition } from '../tasks/definition.ts'
+import { Attempt } from './attempt.ts'
+import { Claimer } from './claim.ts'
+import { finishWithEnqueued } from './complete.ts'
+import type { ContextPorts } from './context.ts'
+import { Executor } from './execute.ts'
+import { Lease } from './lease.ts'
+import { Ledger } from './ledger.ts'
+import { monotonic } from './monotonic.ts'
+import { Settler } from './settle.ts'
+import { settlementOf } from './settlement.ts'
+import type { EngineTransactions } from './transactions.ts'
+import { Upkeep } from './upkeep.ts'
+import { REQUESTS, Waker } from './wake.ts'
+
+export interface WorkerOptions {
+  readonly db: Database
+  /** Direct connection string for LISTEN; undefined: polling alone. */
+  readonly listenUrl: string | undefined
+  readonly name: string
+  readonly build: string
+  readonly release: string
+  /** By every name that a job may carry: aliases too. */
+  readonly tasks: ReadonlyMap<string, TaskDefinition>
+  /** Each queue with the number of its jobs that may run here at the same time. */
+  readonly queues: ReadonlyMap<string, number>
+  readonly transactions: EngineTransactions
+  readonly newJob: ContextPorts['newJob']
+  readonly concurrency: number
+  /** ms */
+  readonly lease: number
+  /** ms */
+  readonly pollInterval: number
+  /** ms that the event loop may be blocked before the lease is given up. */
+  readonly maxBlock: number
+  /** ms between two periodic checkpoints. */
+  readonly checkpointEvery: number
+  /** Keep completed jobs in the history. */
+  readonly keepCompleted: boolean
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, data?: object) => void
+}
+
+interface Incarnation {
+  readonly ledger: Ledger
+  readonly lease: Lease
+}
+
+/**
+ * One worker process's engine: claims to its free slots, runs, settles, and keeps its lease. When it loses the lease, everything it
+ * held is aborted and a new incarnation goes on.
+ */
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #waker: Waker
+  readonly #settler: Settler
+  readonly #executor: Executor
+  readonly #upkeep: Upkeep
+  readonly #listener: Listener | undefined
+  readonly #attempts = new Set<Attempt>()
+  #incarnation: Incarnation | undefined
+  #claimer: Claimer | undefined
+  #stopping = false
+  #quiet: (() => void)[] = []
+  #lastTrouble = ''
+
+  constructor(options: WorkerOptions) {
+    const { db } = options
+    this.#options = options
+    this.#waker = new Waker(db)
+    this.#settler = new Settler(db, this.#waker, (error) => this.#trouble('settling', error))
+    this.#executor = new Executor({
+      ...options,
+      log: (level, message, data, attempt) =>
+        options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data }),
+      crowded: () => (this.#claimer?.free ?? 1) <= 0,
+    })
+    this.#upkeep = new Upkeep({
+      db,
+      lease: options.lease,
+      onReady: (queue) => {
+        this.#claimer?.wake(queue)
+        this.#waker.wake(queue)
+      },
+      onRevoked: (name, jobs) => options.log('warn', `Worker ${name} is gone: ${jobs} jobs were given back`, { jobs }),
+      onTrouble: (what, error) => this.#trouble(what, error),
+    })
+    const url = options.listenUrl
+    if (url !== undefined) {
+      this.#listener = new Listener({
+        url,
+        channel: db.channel,
+        onNotify: (payload) => this.#hear(payload),
+        onConnect: () => this.#claimer?.wakeAll(),
+      })
+    }
+  }
+
+  /** This worker's key in the database. */
+  get key(): number | undefined {
+    return this.#incarnation?.ledger.worker
+  }
+
+  /** The runs in progress. */
+  get attempts(): ReadonlySet<Attempt> {
+    return this.#attempts
+  }
+
+  async start(): Promise<void> {
+    const { db, tasks, queues, concurrency, pollInterval } = this.#options
+    const names = [...tasks.keys()].sort()
+    const [incarnation, marks] = await Promise.all([this.#register(), loadMarks(db, acceptsOf(names), [...queues.keys()])])
+    this.#incarnation = incarnation
+    this.#claimer = new Claimer(
+      {
+        db,
+        tasks: names,
+        queues,
+        concurrency,
+        pollInterval,
+        marks,
+        unsettled: () => this.#settler.unsettled,
+        onClaimed: (jobs, ledger) => this.#take(jobs, ledger),
+        onTrouble: (error) => {
+          this.#trouble('claiming', error)
+          this.#upkeep.claimsMayHaveRolledBack()
+        },
+      },
+      incarnation.ledger,
+    )
+    void this.#listener?.open()
+    if (this.#stopping) return
+    this.#claimer.start()
+    this.#upkeep.start()
+  }
+
+  /** Claims no more. Resolves when the claims in flight have landed (what they took is given back). */
+  async stopClaiming(): Promise<void> {
+    this.#stopping = true
+    this.#upkeep.stopPromoting()
+    await this.#claimer?.stop()
+  }
+
+  /** Asks runs to stop; `now` also aborts their signals. */
+  interrupt(which: (attempt: Attempt) => boolean, reason: InterruptReason, now: boolean): void {
+    for (const attempt of this.#attempts) {
+      if (which(attempt)) attempt.interrupt(reason, new Interrupted(reason), now)
+    }
+  }
+
+  /** Resolves when no code runs any more and everything is written. */
+  async quiet(): Promise<void> {
+    if (this.#attempts.size > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve))
+    await this.#settler.idle()
+  }
+
+  /**
+   * The end. With code still running, the lease is left to run out in an instant, for the process must be gone before its jobs may
+   * run elsewhere; without, the worker retires.
+   */
+  async close(): Promise<void> {
+    this.#stopping = true
+    const { db } = this.#options
+    const { key } = this
+    const busy = this.#attempts.size > 0
+    await Promise.allSettled([this.#claimer?.stop(), this.#upkeep.stop(), this.#listener?.close()])
+    if (key !== undefined) {
+      await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) => this.#trouble('leaving', error))
+    }
+    await bounded(this.#waker.close()).catch(() => {})
+    await this.#incarnation?.lease.close()
+  }
+
+  async #register(): Promise<Incarnation> {
+    const { db, name, build, release, tasks, queues, lease: ms, maxBlock } = this.#options
+    const sent = monotonic()
+    const key = await registerWorker(db, { name, build, release, tasks: [...tasks.keys()], queues: [...queues.keys()], lease: ms })
+    const lease: Lease = new Lease(
+      {
+        renewal: { url: db.url, schema: db.schema, worker: key, lease: ms },
+        maxBlock,
+        onRenewed: (mayClaim) => void this.#renewed(mayClaim),
+        onLost: (why) => void this.#lost(key, why),
+      },
+      sent,
+    )
+    return { lease, ledger: new Ledger(key, () => lease.held) }
+  }
+
+  #take(jobs: readonly Claimed[], ledger: Ledger): void {
+    for (const job of jobs) {
+      const task = this.#options.tasks.get(job.task)
+      if (task === undefined) throw new Error(`claimed a job of task ${job.task}, which this worker did not ask for`)
+      const attempt = new Attempt(job, task, ledger)
+      this.#attempts.add(attempt)
+      // A claim that lands after the stop signal, or after the lease: its jobs were never started, so they go back as if never taken.
+      if (this.#stopping || !ledger.held) this.#ended(attempt, { kind: 'yielded' })
+      else this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+    }
+  }
+
+  #ended(attempt: Attempt, outcome: Outcome): void {
+    if (outcome.kind === 'completed' && attempt.enqueued.length > 0 && !attempt.settled) {
+      finishWithEnqueued(this.#options, attempt, outcome.result).then(
+        (written) => {
+          attempt.settled = written
+          this.#settle(attempt, outcome)
+        },
+        (error) => this.#settle(attempt, { kind: 'failed', error, retry: 'policy' }),
+      )
+      return
+    }
+    this.#settle(attempt, outcome)
+  }
+
+  #settle(attempt: Attempt, outcome: Outcome): void {
+    const { job, task, ledger } = attempt
+    const facts = { delivery: task.delivery, started: outcome.kind !== 'yielded', failures: job.failures }
+    const plan = attempt.settled ? ({ kind: 'nothing' } as const) : planSettle(facts, outcome, task.retry, Math.random)
+    if (plan.kind === 'fail' || plan.kind === 'retry') {
+      const { id, run } = job
+      const { message } = plan.failure
+      this.#options.log(plan.kind === 'fail' ? 'error' : 'warn', `Job failed: ${message}`, { job: id, task: job.task, run, plan: plan.kind })
+    }
+    this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
+    this.#attempts.delete(attempt)
+    this.#claimer?.freed(job.queue)
+    if (this.#attempts.size === 0) for (const resolve of this.#quiet.splice(0)) resolve()
+  }
+
+  /** After each renewal: what the database thinks this worker holds, against memory; what people asked; what the runs have done. */
+  async #renewed(mayClaim: boolean): Promise<void> {
+    this.#claimer?.hold(!mayClaim)
+    const incarnation = this.#incarnation
+    if (incarnation === undefined) return
+    try {
+      await this.#reconcile(incarnation.ledger)
+      await this.#attend(incarnation.ledger.worker)
+      await this.#publish()
+      await this.#saveProgress()
+    } catch (error) {
+      this.#trouble('renewing', error)
+    }
+  }
+
+  /** Jobs of a claim whose answer was lost would otherwise be renewed for ever, and never run. */
+  async #reconcile(ledger: Ledger): Promise<void> {
+    const { db } = this.#options
+    const strangers = await readClaims(db, ledger.worker, ledger.known())
+    if (strangers.length === 0) return
+    const writes = strangers.map(({ id, run }) => ({ id, run, interrupted: false, reason: null }))
+    await handBack(db, writes, { worker: ledger.worker, claims: [] })
+    await closeClaims(db, ledger.worker, [...new Set(strangers.map((job) => job.claim))])
+    for (const queue of new Set(strangers.map((job) => job.queue))) this.#claimer?.wake(queue)
+  }
+
+  async #attend(worker: number): Promise<void> {
+    const requests = await requestsFor(this.#options.db, worker)
+    for (const request of requests) this.#answer(request)
+  }
+
+  #answer(request: JobRequest): void {
+    for (const attempt of this.#attempts) {
+      if (attempt.job.id !== request.id || attempt.job.run !== request.run) continue
+      attempt.asked = { action: request.action, reason: request.reason, until: request.until ?? undefined }
+      // A cancelled run is told at once. A paused iteration ends at its next boundary; other tasks cannot rest half-way, they run on.
+      if (request.action === 'cancel') attempt.interrupt('cancel', new Interrupted('cancel'), true)
+      else if (attempt.task.kind === 'iteration') attempt.interrupt('pause', new Interrupted('pause'), false)
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const marks = this.#claimer?.risenMarks() ?? []
+    if (marks.length === 0) return
+    const names = [...this.#options.tasks.keys()].sort()
+    await publishMarks(this.#options.db, acceptsOf(names), names, marks)
+  }
+
+  async #saveProgress(): Promise<void> {
+    for (const attempt of this.#attempts) {
+      const { progress } = attempt
+      if (progress === undefined) continue
+      attempt.progress = undefined
+      const items = Math.max(0, Math.floor(progress.done))
+      await saveCheckpoint(this.#options.db, attempt.job, { items, total: progress.total, cursor: 'null', rate: undefined })
+    }
+  }
+
+  async #lost(key: number, why: string): Promise<void> {
+    if (this.key !== key) return
+    const { log } = this.#options
+    const mine = this.#incarnation?.ledger
+    log('error', `This worker lost its lease: ${why}. What it held may run elsewhere now.`, { worker: key })
+    for (const attempt of this.#attempts) {
+      if (attempt.ledger === mine) attempt.interrupt('lease-lost', new Interrupted('lease-lost'), true)
+    }
+    for (let pause = 200; !this.#stopping; pause = Math.min(pause * 2, 5_000)) {
+      try {
+        this.#incarnation = await this.#register()
+        this.#claimer?.use(this.#incarnation.ledger)
+        log('info', 'This worker goes on as a new incarnation', { worker: this.key })
+        return
+      } catch (error) {
+        this.#trouble('registering again', error)
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
+    }
+  }
+
+  #hear(payload: string): void {
+    if (payload !== REQUESTS) return this.#claimer?.wake(payload)
+    const { key } = this
+    if (key !== undefined) this.#attend(key).catch((error) => this.#trouble('reading requests', error))
+  }
+
+  /** The same trouble is said once until something else happens: an outage of an hour must not fill the log. */
+  #trouble(what: string, error: unknown): void {
+    const message = `${what}: ${error instanceof Error ? error.message : String(error)}`
+    if (message === this.#lastTrouble) return
+    this.#lastTrouble = message
+    this.#options.log('warn', `Trouble while ${message}`)
+  }
+}
+
+/** How long after its last word this process is surely gone. */
+const EXIT_MS = 250
+const LAST_WORD_MS = 2_000
+
+function bounded<T>(work: Promise<T>): Promise<T | undefined> {
+  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), LAST_WORD_MS).unref())])
+}
+
+/** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
+function acceptsOf(names: readonly string[]): string {
+  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 16)
+}
