@@ -1,5 +1,9 @@
+import { checkInteger } from '../../model/options.ts'
 import type { Source, SourceContext, SourceItem } from '../source.ts'
-import { requireSource, requireWhole } from './check.ts'
+import { requireSource } from './check.ts'
+
+/** A batch is held in memory, and done or redone as a whole. */
+const MAX_SIZE = 1_000_000
 
 /**
  * The items of a source in arrays of `size`; the last one may be shorter. The cursor is that of the last item in the batch, so that
@@ -10,7 +14,7 @@ import { requireSource, requireWhole } from './check.ts'
  */
 export function batches<Item>(source: Source<Item>, size: number): Source<readonly Item[]> {
   requireSource('The source of batches()', source)
-  requireWhole('`size` of batches()', size, 1)
+  checkInteger(size, 1, MAX_SIZE, '`size` of batches()')
   return {
     name: `${source.name}, in batches of ${size}`,
     open: (cursor, context) => gather(source.open(cursor, context), size, context),

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { HoldfastError } from '../../model/errors.ts'
+import { checkInteger, checkKeys } from '../../model/options.ts'
 import { show } from '../../model/show.ts'
 import type { Schema, SchemaOutput } from '../schema.ts'
 import type { Source, SourceContext, SourceItem } from '../source.ts'
 import { type ByteReader, byteReader, type FileInput } from './bytes.ts'
-import { refuseOption, requireOptions, requireWhole } from './check.ts'
+import { refuseOption } from './check.ts'
 import { type CsvFormat, type CsvRecord, type CsvStart, CsvSyntax, csvRecords } from './csv-records.ts'
 import { cursorCount, cursorObject, mismatch } from './cursor.ts'
 import { parseItem, requireSchema } from './schema-item.ts'
@@ -38,7 +39,7 @@ export function csv<S extends Schema>(
 ): Source<SchemaOutput<S>>
 export function csv(file: FileInput, options: CsvOptions & { readonly row?: Schema } = {}): Source<unknown> {
   const reader = byteReader('csv', file)
-  requireOptions('csv()', options, ['row', 'delimiter', 'quote', 'columns', 'maxRecordBytes'])
+  checkKeys(options, ['row', 'delimiter', 'quote', 'columns', 'maxRecordBytes'], 'csv()')
   if (options.row !== undefined) requireSchema('`row` of csv()', options.row)
   const format = parseFormat(options)
   const columns = options.columns === undefined ? undefined : checkColumns(options.columns)
@@ -166,7 +167,7 @@ function parseFormat({ delimiter = ',', quote = '"', maxRecordBytes = 8 * 1024 *
   if (!isSeparator || (quote !== false && delimiter.includes(quote))) {
     refuseOption('`delimiter` of csv()', 'text without the quote and without line breaks', delimiter)
   }
-  requireWhole('`maxRecordBytes` of csv()', maxRecordBytes, 1, 1024 ** 3)
+  checkInteger(maxRecordBytes, 1, 1024 ** 3, '`maxRecordBytes` of csv()')
   return { delimiter, quote, maxRecordBytes }
 }
 

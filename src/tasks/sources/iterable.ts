@@ -22,7 +22,8 @@ export function iterable<Item>(
   const name = 'iterable'
   return {
     name,
-    async *open(cursor, { signal, warn }) {
+    async *open(cursor, context) {
+      const { signal } = context
       const done = parseTaken(name, cursor)
       const values = typeof items === 'function' ? await orAborted(items(signal), signal) : items
       if (!isIterable(values)) refuseOption('What the function of iterable() returns', 'an iterable', values)
@@ -31,7 +32,7 @@ export function iterable<Item>(
       for await (const item of untilAborted(toAsync(values), signal)) {
         taken++
         if (taken > done) yield { item, cursor: { taken } }
-        else if (taken === done) warn(skipped(done, performance.now() - began))
+        else if (taken === done) context.warn(skipped(done, performance.now() - began))
       }
       if (taken >= done) return
       throw new HoldfastError(

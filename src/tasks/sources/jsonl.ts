@@ -1,8 +1,8 @@
 import { HoldfastError } from '../../model/errors.ts'
+import { checkInteger, checkKeys } from '../../model/options.ts'
 import type { Schema, SchemaOutput } from '../schema.ts'
 import type { Source, SourceContext, SourceItem } from '../source.ts'
 import { type ByteReader, byteReader, type FileInput } from './bytes.ts'
-import { requireOptions, requireWhole } from './check.ts'
 import { cursorCount, cursorObject } from './cursor.ts'
 import { parseItem, requireSchema } from './schema-item.ts'
 import { textFrom } from './text-file.ts'
@@ -27,13 +27,13 @@ export function jsonl<S extends Schema>(
 ): Source<SchemaOutput<S>>
 export function jsonl(file: FileInput, options: JsonlOptions & { readonly line?: Schema } = {}): Source<unknown> {
   const reader = byteReader('jsonl', file)
-  requireOptions('jsonl()', options, ['line', 'maxLineBytes'])
+  checkKeys(options, ['line', 'maxLineBytes'], 'jsonl()')
   if (options.line !== undefined) requireSchema('`line` of jsonl()', options.line)
-  const maxLineBytes = requireWhole(
-    '`maxLineBytes` of jsonl()',
+  const maxLineBytes = checkInteger(
     options.maxLineBytes ?? 8 * 1024 * 1024,
     1,
     512 * 1024 ** 2,
+    '`maxLineBytes` of jsonl()',
   )
   const setup: Setup = { reader, schema: options.line, maxLineBytes }
   return { name: reader.name, open: (cursor, context) => read(setup, parsePosition(reader.name, cursor), context) }

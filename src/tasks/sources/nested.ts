@@ -91,7 +91,7 @@ function asJson(value: unknown): unknown {
 
 function parsePosition(name: string, cursor: unknown): Position | undefined {
   if (cursor === undefined) return undefined
-  const { outer, at, inner } = cursorObject(name, cursor, ['outer?', 'at?', 'inner?'])
+  const { outer, at, inner } = cursorObject(name, cursor, ['outer?', 'at', 'inner'])
   return { outer, at, inner }
 }
 

@@ -1,5 +1,6 @@
+import { checkInteger } from '../../model/options.ts'
 import type { Source } from '../source.ts'
-import { refuseOption, requireWhole } from './check.ts'
+import { refuseOption } from './check.ts'
 import { cursorObject, mismatch } from './cursor.ts'
 
 /**
@@ -8,9 +9,9 @@ import { cursorObject, mismatch } from './cursor.ts'
  * a new build may move `to` while the job is under way.
  */
 export function range(from: number, to: number, step = 1): Source<number> {
-  requireWhole('`from` of range()', from, Number.MIN_SAFE_INTEGER)
-  requireWhole('`to` of range()', to, Number.MIN_SAFE_INTEGER)
-  requireWhole('`step` of range()', step, Number.MIN_SAFE_INTEGER)
+  for (const [name, value] of Object.entries({ from, to, step })) {
+    checkInteger(value, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, `\`${name}\` of range()`)
+  }
   if (step === 0) refuseOption('`step` of range()', 'a whole number other than 0', step)
   const name = `range ${from} to ${to}${step === 1 ? '' : ` by ${step}`}`
   return {

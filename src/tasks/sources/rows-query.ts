@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../model/errors.ts'
+import { checkChoice, checkInteger, checkKeys } from '../../model/options.ts'
 import { show } from '../../model/show.ts'
 import { type KeysetStatements, keysetStatements } from '../../store/keyset.ts'
 import { readSelect } from '../../store/select-text.ts'
-import { refuseOption, requireOptions, requireWhole } from './check.ts'
+import { refuseOption } from './check.ts'
 import { cursorObject, mismatch } from './cursor.ts'
 
 export interface RowsOptions<Row extends object> {
@@ -30,11 +31,11 @@ export interface Query {
 
 export function parseQuery(sql: string, options: RowsOptions<Record<string, unknown>>): Query {
   if (typeof sql !== 'string') refuseOption('The query of rows()', 'SQL', sql)
-  requireOptions('rows()', options, ['key', 'params', 'direction', 'pageSize', 'count'])
+  checkKeys(options, ['key', 'params', 'direction', 'pageSize', 'count'], 'rows()')
   const { params = [], direction = 'asc', pageSize = 1_000 } = options
   if (!Array.isArray(params)) refuseOption('`params` of rows()', 'an array', params)
-  if (direction !== 'asc' && direction !== 'desc') refuseOption('`direction` of rows()', "'asc' or 'desc'", direction)
-  requireWhole('`pageSize` of rows()', pageSize, 1, 100_000)
+  checkChoice(direction, ['asc', 'desc'], '`direction` of rows()')
+  checkInteger(pageSize, 1, 100_000, '`pageSize` of rows()')
   const key = checkKey(options.key)
   const { text, params: used } = readSelect(sql, 'The query of rows()')
   checkParams(used, params)

@@ -14,14 +14,14 @@ import { parseAfter, parseQuery, type Query, type RowsOptions } from './rows-que
  *
  * Where the query reads is up to the caller, so the SQL is trusted: never build it from input, use `params`.
  */
-export function rows<Row extends object = Record<string, unknown>>(
-  sql: string,
-  options: RowsOptions<Row>,
-): Source<Row> {
-  const query = parseQuery(sql, options as RowsOptions<Record<string, unknown>>)
+export function rows(sql: string, options: RowsOptions<Row>): Source<Row>
+/** With the type of a row, which is taken on trust: it is not checked, only the names in `key` are held against it. */
+export function rows<Typed extends object>(sql: string, options: RowsOptions<Typed>): Source<Typed>
+export function rows(sql: string, options: RowsOptions<Row>): Source<Row> {
+  const query = parseQuery(sql, options)
   return {
     name: query.name,
-    open: (cursor, context) => read(query, parseAfter(query, cursor), context) as AsyncIterable<SourceItem<Row>>,
+    open: (cursor, context) => read(query, parseAfter(query, cursor), context),
     ...(options.count === true && { count: (context) => countRows(query, context) }),
   }
 }

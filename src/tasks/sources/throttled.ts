@@ -1,7 +1,8 @@
-import { type Duration, parseDuration } from '../../model/duration.ts'
+import { type Duration, MAX_DURATION_MS } from '../../model/duration.ts'
+import { checkDuration, checkInteger, checkKeys } from '../../model/options.ts'
 import type { Source, SourceContext, SourceItem } from '../source.ts'
 import { orAborted, waitOrSnooze } from './abort.ts'
-import { refuseOption, requireFunction, requireOptions, requireSource, requireWhole } from './check.ts'
+import { requireFunction, requireSource } from './check.ts'
 
 /** At most `limit` items in `per`, evenly spread. For this job alone: a rate for all jobs of a queue belongs to the queue. */
 export interface RateLimit {
@@ -24,8 +25,7 @@ export interface PauseWhile {
  */
 export function throttled<Item>(source: Source<Item>, limit: RateLimit | PauseWhile): Source<Item> {
   requireSource('The source of throttled()', source)
-  requireOptions('throttled()', limit, 'while' in Object(limit) ? ['while', 'every'] : ['limit', 'per'])
-  const gate = 'while' in limit ? whileGate(limit) : rateGate(limit)
+  const gate = 'while' in Object(limit) ? whileGate(limit as PauseWhile) : rateGate(limit as RateLimit)
   return {
     name: `${source.name}, throttled`,
     open: (cursor, context) => held(source.open(cursor, context), gate(), context),
@@ -49,9 +49,9 @@ async function* held<Item>(
 }
 
 function whileGate(limit: PauseWhile): () => Gate {
+  checkKeys(limit, ['while', 'every'], 'throttled()')
   requireFunction('`while` of throttled()', limit.while)
-  const every = parseDuration(limit.every ?? '30s', '`every` of throttled()')
-  if (every === 0) refuseOption('`every` of throttled()', 'longer than 0', limit.every)
+  const every = checkDuration(limit.every ?? '30s', 1, MAX_DURATION_MS, '`every` of throttled()')
   return () => async (context) => {
     for (;;) {
       const answer = limit.while()
@@ -68,10 +68,10 @@ const SLACK_MS = 20
  * A token bucket that holds next to nothing, so that items come evenly instead of in bursts. It lives in memory: after a resume the
  * first item comes at once.
  */
-function rateGate({ limit, per }: RateLimit): () => Gate {
-  requireWhole('`limit` of throttled()', limit, 1)
-  const period = parseDuration(per, '`per` of throttled()')
-  if (period === 0) refuseOption('`per` of throttled()', 'longer than 0', per)
+function rateGate(rate: RateLimit): () => Gate {
+  const { limit, per } = checkKeys(rate, ['limit', 'per'], 'throttled()')
+  checkInteger(limit, 1, 1_000_000_000, '`limit` of throttled()')
+  const period = checkDuration(per, 1, MAX_DURATION_MS, '`per` of throttled()')
   const interval = period / limit
   const slack = Math.min(SLACK_MS, period / 20)
   return () => {
