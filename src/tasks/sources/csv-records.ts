@@ -23,6 +23,9 @@ export interface CsvStart {
   readonly line: number
 }
 
+const LF = 10
+const CR = 13
+
 /** A syntax error after the last record given out. */
 export class CsvSyntax extends Error {}
 
@@ -73,15 +76,28 @@ export async function* csvRecords(
     return taken
   }
   parser.on('error', () => {}) // also given to the callbacks below
+  const write = (chunk: Buffer) => new Promise<unknown>((resolve) => parser.write(chunk, resolve))
+  const finish = () => new Promise<unknown>((resolve) => parser.end(resolve))
+  let given = start.byte
+  let lastByte: number | undefined
   try {
     for await (const chunk of text) {
-      const failure = await new Promise<unknown>((resolve) => parser.write(chunk, resolve))
+      given += chunk.length
+      lastByte = chunk.at(-1) ?? lastByte
+      const failure = await write(chunk)
       yield take()
       if (failure) throw syntaxError(failure, format)
     }
-    const failure = await new Promise<unknown>((resolve) => parser.end(resolve))
+    const failure = await finish()
     yield take()
     if (failure) throw syntaxError(failure, format)
+  } catch (error) {
+    // The parser holds back a few bytes to look ahead. Whole records among them come before the error; a half one does not.
+    if (!(error instanceof CsvSyntax)) {
+      await finish()
+      yield take().filter(({ end }) => end < given || lastByte === LF || lastByte === CR)
+    }
+    throw error
   } finally {
     parser.destroy()
   }

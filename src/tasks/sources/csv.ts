@@ -99,8 +99,8 @@ async function* read(
 
 function toObject(columns: readonly string[], fields: readonly string[], where: () => string): Record<string, string> {
   if (fields.length !== columns.length) {
-    const count = `${fields.length} field${fields.length === 1 ? '' : 's'}, but there are ${columns.length} columns`
-    throw new HoldfastError('HF_SOURCE_FORMAT', `${where()} has ${count}`)
+    const has = fields.length === 1 ? '1 field' : `${fields.length} fields`
+    throw new HoldfastError('HF_SOURCE_FORMAT', `${where()} has ${has} instead of ${columns.length}`)
   }
   const object: Record<string, string> = {}
   for (let index = 0; index < columns.length; index++) object[columns[index] as string] = fields[index] as string
