@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { HoldfastError } from '../model/errors.ts'
 import type { Database, Queryable } from '../store/db.ts'
+import { applyOpening, openingCommands } from '../store/opening.ts'
 import type { PgClient, Transactions } from '../tasks/transactions.ts'
 
 /** A transaction that the engine opened for user code, and will end itself. */
@@ -28,7 +29,6 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
   return {
     run: (work) => {
       const nonce = randomUUID()
-      const open = `set local idle_in_transaction_session_timeout = ${Math.floor(idleTimeout)}; set local holdfast.nonce = '${nonce}'`
       return db.transaction((client) => {
         const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
         const lent: PgClient = {
@@ -39,7 +39,7 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
           escapeIdentifier: (name) => client.escapeIdentifier(name),
         }
         return work({ tx: lent, on: { query }, nonce })
-      }, open)
+      }, openingCommands(idleTimeout, nonce))
     },
   }
 }
@@ -51,10 +51,7 @@ export function ormTransactions<Tx>(transactions: Transactions<Tx>, idleTimeout:
       transactions.begin(async (tx) => {
         const nonce = randomUUID()
         const on: Queryable = { query: (text, values) => transactions.query(tx, text, values ?? []) }
-        await on.query(`select set_config('idle_in_transaction_session_timeout', $1, true), set_config('holdfast.nonce', $2, true)`, [
-          String(Math.floor(idleTimeout)),
-          nonce,
-        ])
+        await applyOpening(on, idleTimeout, nonce)
         return work({ tx, on, nonce })
       }),
   }

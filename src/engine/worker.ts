@@ -47,6 +47,8 @@ export interface WorkerOptions {
   readonly checkpointEvery: number
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
+  /** ms that ended jobs are kept. */
+  readonly historyKeep: number
   readonly log: (level: 'info' | 'warn' | 'error', message: string, data?: object) => void
 }
 

@@ -39,6 +39,14 @@ export interface ConfigOptions {
         readonly maxFinish?: Duration | undefined
       }
     | undefined
+  readonly history?:
+    | {
+        /** Keep completed jobs. Default true. */
+        readonly completed?: boolean | undefined
+        /** How long ended jobs are kept: '1d' to '3650d', default '30d'. */
+        readonly keep?: Duration | undefined
+      }
+    | undefined
 }
 
 /** The same, checked and complete. All times are milliseconds. */
@@ -57,9 +65,10 @@ export interface ResolvedConfig {
   }
   /** 0: no task fits that may not be interrupted. */
   readonly maxFinishMs: number
+  readonly history: { readonly completed: boolean; readonly keepMs: number }
 }
 
-const KEYS = ['lease', 'concurrency', 'pollInterval', 'maxInputBytes', 'shutdown', 'policy'] as const
+const KEYS = ['lease', 'concurrency', 'pollInterval', 'maxInputBytes', 'shutdown', 'policy', 'history'] as const
 const MAX_FINISH = MINUTE
 const SHORT_GRACE = 5 * SECOND
 
@@ -74,7 +83,16 @@ export function resolveConfig(options: ConfigOptions = {}): ResolvedConfig {
     maxInputBytes: checkInteger(given.maxInputBytes ?? MAX_INPUT_BYTES, 1_024, 64 * 1_024 * 1_024, 'maxInputBytes'),
     shutdown,
     maxFinishMs: resolveMaxFinish(given.policy ?? {}, shutdown),
+    history: resolveHistory(given.history ?? {}),
   })
+}
+
+function resolveHistory(options: NonNullable<ConfigOptions['history']>): ResolvedConfig['history'] {
+  const { completed = true, keep } = checkKeys(options, ['completed', 'keep'], 'history')
+  if (typeof completed !== 'boolean') {
+    throw new HoldfastError('HF_CONFIG', `history.completed must be true or false, not ${show(completed)}`)
+  }
+  return Object.freeze({ completed, keepMs: checkDuration(keep ?? '30d', DAY, 3_650 * DAY, 'history.keep') })
 }
 
 function resolveShutdown(options: NonNullable<ConfigOptions['shutdown']>): ResolvedConfig['shutdown'] {

@@ -10,6 +10,10 @@ export interface ErrorEntry {
 }
 
 export const ERRORS = {
+  HF_CLOSED: {
+    cause: 'A client was used after its `close()`.',
+    cure: 'Close it last, when nothing enqueues any more; or make a new client with `holdfast()`.',
+  },
   HF_CONFIG: {
     cause: 'An option of `holdfast()`, a task or `app()` has a value that cannot work.',
     cure: 'The message names the option and the values it takes.',

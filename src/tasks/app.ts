@@ -8,6 +8,24 @@ export interface AppOptions {
   readonly shutdown?: ShutdownOptions
   /** For tasks that do not say themselves. */
   readonly defaults?: Pick<Policy, 'retry' | 'timeLimit'>
+  /** How long a worker keeps its jobs after its last sign of life: '2s' to '10m', default '12s'. Renewed three times in that span. */
+  readonly lease?: Duration
+  /** Jobs that one worker process runs at the same time: 1 to 10000, default 100. */
+  readonly concurrency?: number
+  /** How often an idle worker looks for jobs that no notification told it of: '50ms' to '1m', default '1s'. */
+  readonly pollInterval?: Duration
+  readonly policy?: {
+    /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
+    readonly maxFinish?: Duration
+  }
+  readonly history?: HistoryOptions
+}
+
+export interface HistoryOptions {
+  /** Keep completed jobs. Default true. Jobs that ended otherwise are always kept. */
+  readonly completed?: boolean
+  /** How long ended jobs are kept, in whole days: '1d' to '3650d', default '30d'. */
+  readonly keep?: Duration
 }
 
 /** One budget for the whole process, over all queues and jobs. */

@@ -37,8 +37,6 @@ function ended(end: Exclude<LoopEnd, 'done'>): IterationEnd {
   return { kind: 'ended', outcome: end.stop === 'yield' ? { kind: 'yielded' } : { kind: 'interrupted', reason: end.stop } }
 }
 
-export function outcomeOf(asked: Asked): Outcome {
-  if (asked.action === 'cancel') return { kind: 'cancelled', reason: asked.reason }
-  const until = asked.until ?? new Date()
-  return { kind: 'paused', until: { kind: 'at', iso: until.toISOString() }, reason: asked.reason }
+function outcomeOf(asked: Asked): Outcome {
+  return asked.action === 'cancel' ? { kind: 'cancelled' } : { kind: 'interrupted', reason: 'pause' }
 }

@@ -65,7 +65,7 @@ const LONGEST_WAIT_MS = 1_000
 export async function waitOrSnooze(ms: number, context: SourceContext): Promise<void> {
   if (ms > LONGEST_WAIT_MS) throw new Snooze(`${Math.ceil(ms)}ms` as Duration)
   try {
-    await timer(ms, undefined, { signal: context.signal })
+    await timer(Math.ceil(ms), undefined, { signal: context.signal })
   } catch (error) {
     context.signal.throwIfAborted()
     throw error

@@ -1,0 +1,60 @@
+import type { ShutdownMode } from '../model/config.ts'
+import type { InterruptReason } from '../model/outcome.ts'
+import { monotonic } from '../engine/monotonic.ts'
+import type { Worker } from '../engine/worker.ts'
+
+export interface DrainOptions {
+  readonly mode: ShutdownMode
+  readonly reason: InterruptReason
+  /** ms from now until the process must be gone; one budget over all queues and jobs. */
+  readonly budget: number
+  /** ms of it that jobs may run on. */
+  readonly wait: number
+}
+
+export interface Drained {
+  /** Runs whose code would not end. Their jobs are released when this process is gone. */
+  readonly left: number
+  readonly ms: number
+}
+
+/** Once told to stop for good, code has this much of the budget to end. */
+const TAIL_MS = 2_000
+
+/**
+ * Empties a worker. Claiming stops; what can resume or restart is handed off at once (mode `hand-off`), or with everything else at the end
+ * of the wait (`finish`), or everything now (`cold`). A job is given back only after its code has ended, so the end of the budget means
+ * leaving, not giving back.
+ */
+export async function drain(worker: Worker, options: DrainOptions): Promise<Drained> {
+  const { mode, reason, budget, wait } = options
+  const begun = monotonic()
+  const tail = Math.min(TAIL_MS, budget / 3)
+  const abortAt = mode === 'cold' ? 0 : Math.max(0, Math.min(wait, budget - tail))
+
+  const landed = worker.stopClaiming()
+  if (mode === 'hand-off') {
+    // An iteration stops at its next item, with everything saved. A restartable task has nothing to save: it is cut.
+    worker.interrupt((attempt) => attempt.task.interrupt === 'resume', reason, false)
+    worker.interrupt((attempt) => attempt.task.interrupt === 'restart', reason, true)
+  }
+  const quiet = landed.then(() => worker.quiet())
+  if (!(await within(quiet, abortAt - (monotonic() - begun)))) {
+    worker.interrupt(() => true, reason, true)
+    await within(quiet, budget - (monotonic() - begun))
+  }
+  return { left: worker.attempts.size, ms: monotonic() - begun }
+}
+
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  if (ms <= 0) return false
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.min(ms, 2 ** 31 - 1))
+  })
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,51 @@
+import { HoldfastError } from '../model/errors.ts'
+import { codeOf, type Database, type Queryable } from '../store/db.ts'
+import { placeOf } from '../store/place.ts'
+import type { Transactions } from '../tasks/transactions.ts'
+
+export interface Inside {
+  /** Runs our statements inside the user's open transaction. */
+  enqueue(db: Database, tx: unknown, work: (on: Queryable) => Promise<void>): Promise<void>
+}
+
+/** The user's own transactions: checked at first use, since a wrong one would lose jobs silently. */
+export function insideOf(transactions: Transactions<unknown> | undefined): Inside {
+  let checked = false
+  return {
+    async enqueue(db, tx, work) {
+      const on = queryable(transactions, tx)
+      if (!checked) {
+        await requireSameServer(db, on)
+        checked = true
+      }
+      try {
+        await work(on)
+      } catch (error) {
+        throw explain(error, db)
+      }
+    },
+  }
+}
+
+function queryable(transactions: Transactions<unknown> | undefined, tx: unknown): Queryable {
+  if (transactions !== undefined) return { query: (text, values) => transactions.query(tx, text, values ?? []) }
+  const client = tx as Partial<Queryable> & { escapeIdentifier?: unknown; getTransactionStatus?: () => string | null }
+  if (typeof client?.query !== 'function' || typeof client.escapeIdentifier !== 'function') {
+    throw new HoldfastError('HF_TX', '`tx` must be a pg client inside a transaction (`await pool.connect()`, then `begin`), not a pool.')
+  }
+  if (client.getTransactionStatus?.() === 'I') {
+    throw new HoldfastError('HF_TX', '`tx` is a pg client that is not inside a transaction: send `begin` first.')
+  }
+  return client as Queryable
+}
+
+async function requireSameServer(db: Database, on: Queryable): Promise<void> {
+  const [ours, theirs] = await Promise.all([placeOf(db), placeOf(on)])
+  if (ours === theirs) return
+  throw new HoldfastError('HF_TX', '`tx` reaches another database than the `database` that holdfast() was given.')
+}
+
+function explain(error: unknown, db: Database): unknown {
+  if (codeOf(error) !== '42P01') return error
+  return new HoldfastError('HF_TX', `\`tx\` reaches a database without the schema "${db.schema}".`, { cause: error })
+}

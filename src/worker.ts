@@ -1,0 +1,129 @@
+import { hostname } from 'node:os'
+import { drain } from './deploy/drain.ts'
+import { newJobNow, jobTemplate } from './engine/new-job.ts'
+import { ormTransactions, pgTransactions } from './engine/transactions.ts'
+import { Worker } from './engine/worker.ts'
+import { type AppInternals, appOf } from './internals.ts'
+import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
+import { HoldfastError } from './model/errors.ts'
+import { checkInteger, checkKeys } from './model/options.ts'
+import type { InterruptReason } from './model/outcome.ts'
+import { RELEASE } from './release.ts'
+import { schemaState, migrate, requireSchema } from './store/migrate.ts'
+import { type LogLine, logTo } from './surfaces/log.ts'
+import type { Work, WorkOptions } from './tasks/app.ts'
+import type { App } from './tasks/client.ts'
+import type { TaskDefinition } from './tasks/definition.ts'
+import { checkQueue } from './tasks/queues.ts'
+
+/** A worker that runs in this process. */
+export interface RunningWorker extends Work {
+  /** This worker's key in the database; it changes when a lease was lost. */
+  readonly key: number | undefined
+  readonly config: ResolvedConfig
+  /** Empties the worker within the shutdown budget and leaves. Resolves with the runs whose code would not end. */
+  shutdown(options?: { reason?: InterruptReason; mode?: ShutdownMode }): Promise<{ left: number; ms: number }>
+}
+
+export interface StartOptions extends WorkOptions<string> {
+  readonly log?: (line: LogLine) => void
+  readonly build?: string
+}
+
+const MAX_BLOCK_MS = 5 * 60_000
+const CHECKPOINT_EVERY_MS = 1_000
+
+/** The composition root of a worker: from an app to a running engine. */
+export async function startWork(app: App<string, unknown> | unknown, options: StartOptions = {}): Promise<RunningWorker> {
+  const internals = appOf(app)
+  if (internals === undefined) throw new HoldfastError('HF_CONFIG', 'This is no app: give what `jobs.app({ tasks })` returned.')
+  const { client } = internals
+  const { queues: chosen, concurrency, signal, log = logTo(process.stdout), build } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build'], 'work()')
+  const config = internals.configure(process.env['HOLDFAST_GRACE'])
+  const slots = concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
+
+  const { db } = await client.connection.open()
+  await migrateSafely(db)
+  const idleTimeout = Math.max(500, (config.leaseMs * 2) / 3)
+  const names = new Set(client.queues.keys())
+  const worker = new Worker({
+    db,
+    listenUrl: listenUrlFor(db.url),
+    name: `${hostname()}:${process.pid}`,
+    build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
+    release: RELEASE,
+    tasks: tasksByName(internals, config),
+    queues: queueLimits(client.queues, chosen, names, slots),
+    transactions: client.transactions ? ormTransactions(client.transactions, idleTimeout) : pgTransactions(db, idleTimeout),
+    newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, config.maxInputBytes, 'ctx.enqueue'), input),
+    concurrency: slots,
+    lease: config.leaseMs,
+    pollInterval: config.pollIntervalMs,
+    maxBlock: MAX_BLOCK_MS,
+    checkpointEvery: CHECKPOINT_EVERY_MS,
+    keepCompleted: config.history.completed,
+    historyKeep: config.history.keepMs,
+    log: (level, message, data) => log({ level, message, ...data }),
+  })
+  await worker.start()
+
+  let ending: Promise<{ left: number; ms: number }> | undefined
+  const shutdown: RunningWorker['shutdown'] = ({ reason = 'deploy', mode = config.shutdown.mode } = {}) => {
+    ending ??= (async () => {
+      const { budgetMs, waitMs } = config.shutdown
+      const drained = await drain(worker, { mode, reason, budget: budgetMs, wait: waitMs })
+      await worker.close()
+      return drained
+    })()
+    return ending
+  }
+  signal?.addEventListener('abort', () => void shutdown(), { once: true })
+  if (signal?.aborted) void shutdown()
+  return {
+    get key() {
+      return worker.key
+    },
+    config,
+    shutdown,
+    drain: async () => {
+      await worker.stopClaiming()
+      await worker.quiet()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await shutdown()
+    },
+  }
+}
+
+/** Migrations that only add are applied by whoever starts first; one that breaks older code waits for `holdfast migrate`. */
+async function migrateSafely(db: Parameters<typeof migrate>[0]): Promise<void> {
+  const { pending } = await schemaState(db)
+  if (pending.length > 0 && pending.every((migration) => migration.kind === 'additive')) await migrate(db, RELEASE)
+  await requireSchema(db)
+}
+
+/** By every name that a job may carry. A task that must finish has a limit, for a shutdown must be able to wait for it. */
+function tasksByName({ registry }: AppInternals, config: ResolvedConfig): ReadonlyMap<string, TaskDefinition> {
+  const finishLimit = { soft: config.maxFinishMs, hard: config.maxFinishMs }
+  const limited = (task: TaskDefinition): TaskDefinition =>
+    task.interrupt === 'finish' && task.timeLimit === undefined && config.maxFinishMs > 0 ? { ...task, timeLimit: finishLimit } : task
+  return new Map(
+    registry.tasks.map(limited).flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)),
+  )
+}
+
+function queueLimits(
+  declared: AppInternals['client']['queues'],
+  chosen: readonly string[] | undefined,
+  names: ReadonlySet<string>,
+  slots: number,
+): ReadonlyMap<string, number> {
+  const queues = (chosen ?? [...names]).map((queue) => checkQueue(queue, names, 'work()'))
+  return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
+}
+
+/** LISTEN needs a session: behind a transaction pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */
+function listenUrlFor(url: string): string | undefined {
+  const direct = process.env['HOLDFAST_LISTEN_URL']
+  return direct === 'off' ? undefined : (direct ?? url)
+}
