@@ -14,6 +14,7 @@ export interface TestQueries {
 export async function openTestDatabase(setup: string, options: pg.PoolConfig = {}): Promise<TestQueries> {
   const database = await createDatabase()
   const pool = new pg.Pool({ connectionString: database.url, max: 2, ...options })
+  pool.on('error', () => {}) // a connection that is still closing when its database is dropped
   await pool.query(setup)
   const log: string[] = []
   return {
