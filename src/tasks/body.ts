@@ -28,7 +28,7 @@ export interface Partition {
  */
 export interface IterationBody<Q extends string, Tx, Parsed, Item, Ready, M extends 'transactional' | 'periodic', Out>
   extends Omit<Policy, 'delivery'> {
-  /** Before the first item of the first run; not again after a resume. Runs again if that run ended before its first checkpoint. */
+  /** Before the first item of the first run (of each partition); not again after a resume. Runs again if that run ended before its first checkpoint. */
   readonly start?: (input: Parsed, ctx: Ctx<Q>) => unknown
   /** The collection. Called once a run; the cursor, not this call, says where to go on. */
   readonly items: (input: Parsed, where: { readonly partition: Partition }) => Source<Item>
@@ -47,6 +47,6 @@ export interface IterationBody<Q extends string, Tx, Parsed, Item, Ready, M exte
   readonly maxSlotTime?: Duration
   /** The work on one item. */
   readonly each: (item: NoInfer<Ready>, ctx: EachCtx<Q, Tx, M>) => unknown
-  /** After the last item. What it returns is the job's result. */
+  /** After the last item of the last partition, once; `count` is the items of all. What it returns is the job's result. */
   readonly done?: (input: Parsed, summary: { readonly count: number }, ctx: Ctx<Q>) => Out | Promise<Out>
 }

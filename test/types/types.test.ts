@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -37,7 +37,17 @@ function findings(output: string): Map<string, Finding[]> {
   return found
 }
 
-test('the programs of right/ compile, and every type in them is the one that they claim', async () => {
+/** Every `ts` block of the README that begins with an import is a program: it must compile as it stands. */
+function writeReadmePrograms(): number {
+  for (const old of globSync('right/readme-*.gen.ts', { cwd: here })) rmSync(join(here, old))
+  const readme = readFileSync(join(here, '../../README.md'), 'utf8')
+  const programs = [...readme.matchAll(/```ts\n(import [\s\S]*?)```/g)].map((block) => block[1]!)
+  for (const [index, text] of programs.entries()) writeFileSync(join(here, `right/readme-${index + 1}.gen.ts`), text)
+  return programs.length
+}
+
+test('the programs of right/ and of the README compile, and every type in them is the one that they claim', async () => {
+  expect(writeReadmePrograms()).toBeGreaterThan(0)
   expect(await check('right')).toBe('')
 })
 
