@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { appendFile, chmod, cp, mkdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { findBinaries } from '../../../src/store/embedded/binaries.ts'
 import { openEmbedded } from '../../../src/store/embedded/embedded.ts'
 import { usablePrograms } from '../../../src/store/embedded/programs.ts'
 import { answers, ask, isRoot, makeProject, NOBODY } from './processes.ts'
+
+// Real disks and processes: quick by itself, slow beside others.
+vi.setConfig({ testTimeout: 60_000 })
 
 test('a broken configuration is reported in the words of the server', async () => {
   await using project = await makeProject()

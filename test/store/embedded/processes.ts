@@ -85,6 +85,9 @@ export async function makeProject(owner?: number) {
       const written = await readPostmaster(data)
       return written && (await isPostmasterOf(data, written.pid)) ? written.pid : undefined
     },
+    async logSays(words: string): Promise<boolean> {
+      return (await readFile(path.join(data, '..', 'server.log'), 'utf8')).includes(words)
+    },
     async [Symbol.asyncDispose](): Promise<void> {
       await Promise.all(members.map((member) => member.kill()))
       const pid = await this.serverPid()
@@ -112,6 +115,15 @@ export async function until(holds: () => Promise<boolean>, what: string, timeout
     if (Date.now() > deadline) throw new Error(`Waited ${timeout} ms in vain until ${what}`)
     await sleep(20)
   }
+}
+
+/** A connection that stays until its server dies, and the server's process behind it. */
+export async function openSession(url: string): Promise<{ pid: number }> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return { pid: rows[0]?.pid ?? 0 }
 }
 
 /** Asks the server once, over a connection of its own. */

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../../src/store/embedded/embedded.ts'
-import { answers, ask, end, keepersOf, makeProject, until } from './processes.ts'
+import { answers, ask, end, keepersOf, makeProject, openSession, until } from './processes.ts'
+
+// Real disks and processes: quick by itself, slow beside others.
+vi.setConfig({ testTimeout: 60_000 })
 
 test('a server whose only user was killed serves the next one, and is stopped when nobody comes', async () => {
   await using project = await makeProject()
@@ -73,15 +76,32 @@ test('a start that is killed at any moment leaves nothing that the next one trip
   expect(await ask(next.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
 
+test('a start waits for the sessions of a killed server to end', async () => {
+  await using project = await makeProject()
+  const starter = project.start()
+  const { url } = await starter.opened()
+  const session = await openSession(url)
+  process.kill(session.pid, 'SIGSTOP')
+  process.kill((await project.serverPid()) ?? 0, 'SIGKILL')
+  await starter.kill()
+  const opening = openEmbedded({ folder: project.folder })
+  await until(() => project.logSays('pre-existing shared memory block'), 'the server has refused')
+  process.kill(session.pid, 'SIGCONT')
+  await using next = await opening
+  expect(await answers(next.url)).toBe(true)
+})
+
 test('a process id that somebody else has now is neither trusted nor signalled', async () => {
   await using project = await makeProject()
   await (await openEmbedded({ folder: project.folder })).release()
-  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+  // The server only minds a living process of its own user.
+  const { uid } = await stat(project.data)
+  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore', cwd: '/', uid })
   try {
     const file = path.join(project.data, 'postmaster.pid')
     await writeFile(file, `${stranger.pid}\n${project.data}\n1\n1\n\n127.0.0.1\n  123 456\nready   \n`)
     const open = await openEmbedded({ folder: project.folder })
-    expect(await ask(open.url, 'select 1 as one')).toEqual([{ one: 1 }])
+    expect(await answers(open.url)).toBe(true)
     await open.release()
     expect(stranger.signalCode).toBeNull()
   } finally {

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../../src/store/embedded/embedded.ts'
 import { answers, ask, keepersOf, makeProject, until } from './processes.ts'
+
+// Real disks and processes: quick by itself, slow beside others.
+vi.setConfig({ testTimeout: 60_000 })
 
 test('a first start makes a private UTF-8 database in UTC, a next start finds it under the same address', async () => {
   await using project = await makeProject()
