@@ -16,14 +16,15 @@ const TOKEN = new RegExp(
   [
     /--[^\n]*/, // a comment to the end of the line
     /(?<block>\/\*)/,
-    /[eE]'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'/,
-    /'[^']*(?:''[^']*)*'/,
-    /"[^"]*(?:""[^"]*)*"/,
+    /[eE]'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'(?!')/,
+    /(?<openEscape>[eE]')/,
+    /'[^']*(?:''[^']*)*'(?!')/,
+    /"[^"]*(?:""[^"]*)*"(?!")/,
+    /(?<open>['"])/, // of a string that the patterns above did not find closed
     /\$(?<param>\d+)/,
     /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/, // opens a dollar-quoted string
     /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/, // a name
     /(?<semicolon>;)/,
-    /(?<open>['"])/, // of a string that the patterns above did not find closed
     /\s+/,
     /[\s\S]/,
   ]
@@ -48,7 +49,7 @@ export function readSelect(sql: string, what: string): SelectText {
     at += token.length
     if (groups['block'] !== undefined) at = endOfComment(sql, at)
     else if (token.endsWith('$') && token.startsWith('$')) at = endOfDollarQuote(sql, at, token)
-    if (at === -1 || groups['open'] !== undefined)
+    if (at === -1 || (groups['open'] ?? groups['openEscape']) !== undefined)
       throw refuse(`has a quote or comment that is never closed, at character ${start + 1}`)
     if (groups['block'] !== undefined || token.startsWith('--') || token.trim() === '') continue
     if (groups['semicolon'] !== undefined) {

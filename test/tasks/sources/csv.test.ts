@@ -2,11 +2,10 @@ import { appendFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { csv } from '../../../src/sources.ts'
+import { type CsvOptions, csv } from '../../../src/sources.ts'
 import { collect, inChunks, itemsOf, tempFile, testContext, untilError } from './support.ts'
 
-const parse = (text: string | Uint8Array, options?: Parameters<typeof csv>[1]) =>
-  itemsOf(csv(inChunks(text, 7), options))
+const parse = (text: string | Uint8Array, options?: CsvOptions) => itemsOf(csv(inChunks(text, 7), options))
 
 describe('csv reads', () => {
   test.each([

@@ -1,8 +1,10 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { rows } from '../../../src/sources.ts'
+import { type RowsOptions, rows } from '../../../src/sources.ts'
 import { openTestDatabase, type TestQueries } from './database.ts'
 import { collect, itemsOf, testContext, untilError } from './support.ts'
+
+type Options = RowsOptions<Record<string, unknown>>
 
 let database: TestQueries
 beforeAll(async () => {
@@ -18,9 +20,9 @@ beforeEach(() => {
 })
 
 const context = () => testContext({ query: database.query })
-const read = (...args: Parameters<typeof rows>) => collect(rows(...args), undefined, context())
-const refused = async (...args: Parameters<typeof rows>) =>
-  (await untilError(rows(...args), undefined, context())).error
+const read = (sql: string, options: Options) => collect(rows(sql, options), undefined, context())
+const refused = async (sql: string, options: Options) =>
+  (await untilError(rows(sql, options), undefined, context())).error
 
 describe('the query', () => {
   test('is read page by page, each an index scan from the key on', async () => {
@@ -270,7 +272,7 @@ describe('errors of the query itself are left as they are', () => {
 })
 
 describe('a cursor of another query', () => {
-  const open = (cursor: unknown, options: Parameters<typeof rows>[1] = { key: 'id' }) =>
+  const open = (cursor: unknown, options: Options = { key: 'id' }) =>
     untilError(rows('select * from orders', options), cursor, context())
 
   test.each([
