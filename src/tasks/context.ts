@@ -8,9 +8,6 @@ export interface Logger {
   error(message: string, data?: object): void
 }
 
-/** Why a run must end: `signal.reason.reason` (`signal.reason` is an `Interrupted` error). */
-export type { InterruptReason } from '../model/outcome.ts'
-
 export interface JobInfo {
   /** A UUIDv7: sorts by creation. */
   readonly id: string

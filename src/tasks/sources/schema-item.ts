@@ -1,9 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { HoldfastError } from '../../model/errors.ts'
+import { describeIssues } from '../issues.ts'
 import type { Schema } from '../schema.ts'
 import { refuseOption } from './check.ts'
-
-const MAX_ISSUES = 3
 
 export function requireSchema(what: string, value: unknown): void {
   const standard = (value as Partial<Schema> | null | undefined)?.['~standard']
@@ -22,17 +21,5 @@ export function parseItem(schema: Schema, value: unknown, where: () => string): 
 
 function accept(result: StandardSchemaV1.Result<unknown>, where: () => string): unknown {
   if (result.issues === undefined) return result.value
-  const shown = result.issues.slice(0, MAX_ISSUES).map(describeIssue)
-  const more = result.issues.length - shown.length
-  if (more > 0) shown.push(`${more} more`)
-  throw new HoldfastError('HF_ITEM', `${where()} does not fit its schema: ${shown.join('; ')}`)
-}
-
-function describeIssue({ message, path }: StandardSchemaV1.Issue): string {
-  if (path === undefined || path.length === 0) return message
-  const names = path.map((part) => (typeof part === 'object' ? part.key : part))
-  const text = names.map((name, at) =>
-    typeof name === 'number' ? `[${name}]` : `${at === 0 ? '' : '.'}${String(name)}`,
-  )
-  return `${text.join('')}: ${message}`
+  throw new HoldfastError('HF_ITEM', `${where()} does not fit its schema: ${describeIssues(result.issues, '')}`)
 }
