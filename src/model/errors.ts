@@ -65,8 +65,9 @@ export const ERRORS = {
     cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
   },
   HF_INPUT: {
-    cause: 'The input of a job holds a value that JSON or PostgreSQL cannot carry unchanged.',
-    cure: 'The message names the place. Pass plain data: dates as ISO strings, large integers and bigints as strings, maps as objects or arrays.',
+    cause:
+      "The input of a job does not fit its task's schema, or holds a value that JSON or PostgreSQL cannot carry unchanged.",
+    cure: 'The message names the place. Pass what the schema takes (its input, before any transform), as plain data: dates as ISO strings, large integers and bigints as strings, maps as objects or arrays.',
   },
   HF_INPUT_TOO_LARGE: {
     cause: 'The input of a job is larger than the limit.',
