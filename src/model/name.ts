@@ -1,3 +1,4 @@
+import { editDistance } from './edit-distance.ts'
 import { HoldfastError } from './errors.ts'
 import { show } from './show.ts'
 
@@ -56,27 +57,4 @@ export function suggestion(word: string, candidates: Iterable<string>): string {
 
 function normalize(word: string): string {
   return word.slice(0, MAX_COMPARED).toLowerCase().replaceAll('_', '-')
-}
-
-/** Insertions, deletions, replacements, and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const changed = a[row - 1] === b[column - 1] ? 0 : 1
-      let cost = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + changed)
-      if (a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1])
-        cost = Math.min(cost, at(beforeLast, column - 2) + 1)
-      current.push(cost)
-    }
-    beforeLast = last
-    last = current
-  }
-  return at(last, b.length)
-}
-
-function at(costs: readonly number[], column: number): number {
-  return costs[column] ?? Number.POSITIVE_INFINITY
 }

@@ -15,6 +15,7 @@ export type When =
 /** Dates outside are mistakes (seconds taken for milliseconds, a year with a digit too many), and some fail in PostgreSQL. */
 const EARLIEST = Date.UTC(2000, 0, 1)
 const LATEST = Date.UTC(2100, 0, 1)
+const SECONDS_OF_THIS_CENTURY = LATEST / 1_000
 
 /**
  * What the user gave as `after`, `expires`, `new Snooze(…)`. A moment of the past is allowed and means now.
@@ -25,7 +26,7 @@ export function parseWhen(value: Duration | Date, what: string): When {
   const time = value.getTime()
   if (Number.isNaN(time)) throw new HoldfastError('HF_DURATION', `${what} is an invalid Date`)
   if (time < EARLIEST || time >= LATEST) {
-    const hint = time >= 0 && time < EARLIEST / 1_000 + 2 ** 32 ? '; new Date() takes milliseconds, not seconds' : ''
+    const hint = time >= 0 && time < SECONDS_OF_THIS_CENTURY ? '; new Date() takes milliseconds, not seconds' : ''
     throw new HoldfastError(
       'HF_DURATION',
       `${what} is ${show(value.toISOString())}, outside the years 2000 to 2099${hint}`,

@@ -12,6 +12,7 @@ describe('resolveConfig', () => {
       maxInputBytes: 262_144,
       shutdown: { mode: 'hand-off', graceMs: 30_000, budgetMs: 27_000, waitMs: 27_000 },
       maxFinishMs: 27_000,
+      history: { completed: true, keepMs: 30 * 86_400_000 },
     })
     expect(resolveConfig({ lease: undefined, concurrency: undefined, shutdown: undefined, policy: undefined })).toEqual(
       resolveConfig(),
@@ -26,6 +27,7 @@ describe('resolveConfig', () => {
       maxInputBytes: 1_024,
       shutdown: { grace: '2m', mode: 'finish' },
       policy: { maxFinish: '100s' },
+      history: { completed: false, keep: '1d' },
     }
     expect(resolveConfig(options)).toEqual({
       leaseMs: 2_000,
@@ -34,12 +36,18 @@ describe('resolveConfig', () => {
       maxInputBytes: 1_024,
       shutdown: { mode: 'finish', graceMs: 120_000, budgetMs: 108_000, waitMs: 108_000 },
       maxFinishMs: 100_000,
+      history: { completed: false, keepMs: 86_400_000 },
     })
+  })
+
+  test('takes the largest values', () => {
+    const largest = { lease: '10m', concurrency: 10_000, pollInterval: '1m', policy: { maxFinish: '27s' } } as const
+    expect(resolveConfig(largest)).toMatchObject({ leaseMs: 600_000, concurrency: 10_000, maxFinishMs: 27_000 })
   })
 
   test('cannot be changed afterwards', () => {
     const config = resolveConfig()
-    expect(Object.isFrozen(config) && Object.isFrozen(config.shutdown)).toBe(true)
+    expect([config, config.shutdown, config.history].every(Object.isFrozen)).toBe(true)
   })
 
   test.each<[object, string]>([
@@ -70,6 +78,9 @@ describe('resolveConfig', () => {
       { policy: { maxFinish: '28s' } },
       'policy.maxFinish is "28s", longer than the shutdown budget, 27s of a grace of 30s: raise shutdown.grace [HF_CONFIG]',
     ],
+    [{ history: { keep: '23h' } }, 'history.keep must be a duration from 1d to 3650d, not "23h" [HF_CONFIG]'],
+    [{ history: { completed: 'no' } }, 'history.completed must be true or false, not "no" [HF_CONFIG]'],
+    [{ history: { kept: '1d' } }, `history has no option "kept". Did you mean 'keep'? [HF_CONFIG]`],
     [{ policy: [] }, 'policy must be an object, not an array [HF_CONFIG]'],
     [{ concurency: 5 }, `The configuration has no option "concurency". Did you mean 'concurrency'? [HF_CONFIG]`],
     [{ ['x'.repeat(1e6)]: 5 }, 'The configuration has no option "xxx'],

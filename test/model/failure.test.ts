@@ -122,6 +122,23 @@ describe('describeFailure', () => {
     expect(bytesOf(failure)).toBeLessThanOrEqual(MAX_FAILURE_BYTES)
   })
 
+  test('leaves out what there is not', () => {
+    expect(Object.keys(describeFailure(Object.assign(new Error('x'), { stack: 'Error: x' })))).toEqual([
+      'name',
+      'message',
+    ])
+    expect(Object.keys(describeFailure(Object.assign(new Error('x'), { stack: 7, code: '', errors: [] })))).toEqual([
+      'name',
+      'message',
+    ])
+  })
+
+  test('keeps names and codes short', () => {
+    const { name, code } = describeFailure(Object.assign(new Error('x'), { name: hugeText, code: hugeText }))
+    expect(Buffer.byteLength(name)).toBeLessThanOrEqual(128)
+    expect(Buffer.byteLength(code ?? hugeText)).toBeLessThanOrEqual(64)
+  })
+
   test('describes each error of a cycle once', () => {
     expect(describeFailure(cyclicCause())).toMatchObject({ message: 'first', cause: { message: 'second' } })
     expect(describeFailure(cyclicCause()).cause?.cause).toBeUndefined()

@@ -84,6 +84,10 @@ describe('didYouMean', () => {
     expect(didYouMean('send_receipt', ['send-receipt', 'send-receipts'])).toBe('send-receipt')
   })
 
+  test('takes the first of those that are equally near', () => {
+    expect(didYouMean('mai', ['mail', 'main'])).toBe('mail')
+  })
+
   test('as a sentence, or nothing', () => {
     expect(suggestion('realtim', queues)).toBe(" Did you mean 'realtime'?")
     expect(suggestion('hourly', queues)).toBe('')

@@ -51,21 +51,38 @@ describe('the legal transitions', () => {
     expect(STATES.filter((state) => canMove(state, 'started'))).toEqual(['running'])
   })
 
-  test.each<[State, State, boolean]>([
-    ['ready', 'running', true],
-    ['running', 'ready', true],
-    ['running', 'retrying', true],
-    ['snoozed', 'ready', true],
-    ['paused', 'ready', true],
-    ['ready', 'completed', false],
-    ['paused', 'running', false],
-    ['parked', 'running', false],
-    ['started', 'retrying', false],
-    ['started', 'paused', false],
-    ['completed', 'ready', false],
-    ['ready', 'ready', false],
-  ])('%s → %s: %s', (from, to, legal) => {
-    expect(canMove(from, to)).toBe(legal)
+  test.each<[State, State[]]>([
+    ['ready', ['running', 'paused', 'parked', 'cancelled', 'expired']],
+    [
+      'running',
+      [
+        'ready',
+        'started',
+        'retrying',
+        'snoozed',
+        'paused',
+        'parked',
+        'completed',
+        'failed',
+        'cancelled',
+        'expired',
+        'lost',
+      ],
+    ],
+    ['started', ['completed', 'failed', 'cancelled', 'expired', 'lost', 'interrupted']],
+    ['scheduled', ['ready', 'paused', 'cancelled', 'expired']],
+    ['retrying', ['ready', 'paused', 'cancelled', 'expired']],
+    ['snoozed', ['ready', 'paused', 'cancelled', 'expired']],
+    ['paused', ['ready', 'cancelled', 'expired']],
+    ['parked', ['ready', 'paused', 'cancelled', 'expired']],
+    ['completed', []],
+    ['failed', ['ready']],
+    ['cancelled', ['ready']],
+    ['expired', ['ready']],
+    ['lost', ['ready']],
+    ['interrupted', ['ready']],
+  ])('from %s: %j', (from, to) => {
+    expect(STATES.filter((state) => canMove(from, state))).toEqual(to)
   })
 })
 

@@ -8,6 +8,7 @@ describe('sanitizeText', () => {
     ['a\0b\0', 100, 'ab'],
     ['a\ud800b', 100, 'a\ufffdb'],
     ['😀😀', 8, '😀😀'],
+    ['abcd', 4, 'abcd'],
     ['', 0, ''],
   ])('%j within %i bytes is %j', (text, maxBytes, clean) => {
     expect(sanitizeText(text, maxBytes)).toBe(clean)

@@ -13,6 +13,10 @@ describe('parseWhen', () => {
     })
   })
 
+  test.each(['2000-01-01T00:00:00.000Z', '2099-12-31T23:59:59.999Z'])('takes %s', (iso) => {
+    expect(parseWhen(new Date(iso), 'after')).toEqual({ kind: 'at', iso })
+  })
+
   test('knows a date of another realm', () => {
     expect(parseWhen(runInNewContext('new Date(1790000000000)') as Date, 'after').kind).toBe('at')
   })
@@ -21,6 +25,10 @@ describe('parseWhen', () => {
     [new Date(Number.NaN), /^after is an invalid Date/],
     [new Date(8.64e15), /^after is "\+275760-09-13T00:00:00.000Z", outside the years 2000 to 2099/],
     [new Date(-1), /outside the years 2000 to 2099 \[/],
+    [new Date(Date.UTC(2000, 0, 1) - 1), /outside the years 2000 to 2099 \[/],
+    [new Date(Date.UTC(2100, 0, 1)), /outside the years 2000 to 2099 \[/],
+    [new Date(Date.UTC(2100, 0, 1) / 1_000), /outside the years 2000 to 2099 \[/],
+    [new Date(0), /milliseconds, not seconds/],
     [new Date(1_790_000_000), /outside the years 2000 to 2099; new Date\(\) takes milliseconds, not seconds/],
     ['tomorrow', /^after must be a number and a unit/],
     ['-2m', /^after must be a number and a unit/],
