@@ -80,7 +80,7 @@ describe('resolveConfig', () => {
     ],
     [{ history: { keep: '23h' } }, 'history.keep must be a duration from 1d to 3650d, not "23h" [HF_CONFIG]'],
     [{ history: { completed: 'no' } }, 'history.completed must be true or false, not "no" [HF_CONFIG]'],
-    [{ history: { kept: '1d' } }, `history has no option "kept". Did you mean 'keep'? [HF_CONFIG]`],
+    [{ history: { keeps: '1d' } }, `history has no option "keeps". Did you mean 'keep'? [HF_CONFIG]`],
     [{ policy: [] }, 'policy must be an object, not an array [HF_CONFIG]'],
     [{ concurency: 5 }, `The configuration has no option "concurency". Did you mean 'concurrency'? [HF_CONFIG]`],
     [{ ['x'.repeat(1e6)]: 5 }, 'The configuration has no option "xxx'],
