@@ -1,4 +1,6 @@
+import { HoldfastError } from '../../model/errors.ts'
 import { giveTo } from './account.ts'
+import { folderFailure } from './failure.ts'
 import type { FileLock } from './file-lock.ts'
 import { type Home, prepareHome } from './home.ts'
 import { spawnKeeper } from './keeper.ts'
@@ -32,16 +34,23 @@ export interface EmbeddedDatabase extends AsyncDisposable {
  * @throws HF_EMBEDDED_BUSY when another container uses the folder, or a start elsewhere takes minutes
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
-  const temporary = options.temporary ?? false
-  const home = await prepareHome(options.folder, temporary)
+  const home = await prepareHome(options.folder, options.temporary ?? false)
+  try {
+    return await enter(home, options)
+  } catch (error) {
+    throw error instanceof HoldfastError ? error : folderFailure(home.folder, error)
+  }
+}
+
+async function enter(home: Home, { temporary = false, settings = {} }: EmbeddedOptions): Promise<EmbeddedDatabase> {
   using _turn = await takeTurnHere(home)
   const member = await join(home)
   try {
     // First the keeper: from here on, a server that was left by a kill is cleared away.
     await spawnKeeper(home, temporary)
     await shareFiles(home)
-    const settings = { ...DEFAULTS, ...(temporary && THROWAWAY), ...options.settings }
-    const url = await ensureServer(home, { temporary, settings })
+    const all = { ...DEFAULTS, ...(temporary && THROWAWAY), ...settings }
+    const url = await ensureServer(home, { temporary, settings: all })
     const release = once(() => leave(home, member, temporary))
     return { url, release, [Symbol.asyncDispose]: release }
   } catch (error) {

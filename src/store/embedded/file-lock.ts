@@ -34,6 +34,8 @@ export class FileLock implements Disposable {
   static #take(file: string, lock: (database: DatabaseSync) => void): FileLock | undefined {
     const database = openFile(file)
     try {
+      // On an empty file even a lock begins a journal, which then would be a file.
+      database.exec('pragma journal_mode = memory')
       lock(database)
       return new FileLock(database)
     } catch (error) {

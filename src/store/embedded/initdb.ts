@@ -5,7 +5,7 @@ import path from 'node:path'
 import { HoldfastError } from '../../model/errors.ts'
 import { asAccount, giveTo } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { startFailure } from './failure.ts'
+import { runFailure, startFailure } from './failure.ts'
 import type { Home } from './home.ts'
 
 /** What is kept beside the data, because it must live and die with it. */
@@ -82,19 +82,17 @@ export async function initdb(home: Home, binaries: Binaries, port: number, optio
 function runInitdb({ account }: Home, { initdb: program }: Binaries, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe'],
       env: SERVER_ENVIRONMENT,
       cwd: '/',
       detached: true,
       ...asAccount(account),
     })
     let said = ''
-    const listen = (chunk: Buffer) => {
+    child.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-8_000)
-    }
-    child.stdout.on('data', listen)
-    child.stderr.on('data', listen)
-    child.on('error', (error) => reject(startFailure(`Could not run ${program}`, error.message, error)))
+    })
+    child.on('error', (error) => reject(runFailure(program, error)))
     child.on('close', (code, signal) => {
       if (code === 0) resolve()
       else reject(startFailure(`The data folder could not be made (initdb: ${signal ?? `exit code ${code}`})`, said))

@@ -18,11 +18,11 @@ export function join(home: Home): Promise<FileLock> {
   return waitForLock(() => FileLock.shared(home.memberLock), home.memberLock, TURN_TIMEOUT)
 }
 
-/** Stops the server if nobody uses it any more, and says whether that is so. The caller has the turn. */
+/** Stops the server if nobody uses it any more, and says whether it is gone. The caller has the turn. */
 export async function stopIfUnused(home: Home, temporary: boolean): Promise<boolean> {
   using unused = FileLock.exclusive(home.memberLock)
   if (unused === undefined) return false
-  for (const data of await dataFolders(home)) await stopServer(data)
+  for (const data of await dataFolders(home)) if (!(await stopServer(data))) return false
   if (temporary) await removeHome(home)
   return true
 }

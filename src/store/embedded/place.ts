@@ -21,8 +21,9 @@ export async function takeTurnHere(home: Home): Promise<FileLock> {
   const deadline = performance.now() + LEAVING
   while (true) {
     const turn = await takeTurn(home)
-    const last = await readFile(home.place, 'utf8').catch(() => own)
-    if (last === own || !(isHeld(home.memberLock) || isHeld(home.keeperLock))) {
+    const last = await readFile(home.place, 'utf8').catch(() => '')
+    if (last === own) return turn
+    if (last === '' || !(isHeld(home.memberLock) || isHeld(home.keeperLock))) {
       await writeFile(home.place, own)
       return turn
     }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asAccount, giveTo } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { startFailure } from './failure.ts'
+import { runFailure, startFailure } from './failure.ts'
 import type { Home } from './home.ts'
 import { SERVER_ENVIRONMENT } from './initdb.ts'
 import { isPostmasterOf, readPostmaster, runningPostmaster } from './postmaster.ts'
@@ -130,7 +130,7 @@ async function untilReady(data: string, { child, problem }: Launched): Promise<b
   while (true) {
     await sleep(POLL)
     const error = problem()
-    if (error !== undefined) throw startFailure(`Could not run ${child.spawnfile}`, error.message, error)
+    if (error !== undefined) throw runFailure(child.spawnfile, error)
     if (child.exitCode !== null || child.signalCode !== null) return false
     const written = await readPostmaster(data)
     if (written?.ready && written.pid === child.pid) return true

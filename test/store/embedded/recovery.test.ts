@@ -84,6 +84,7 @@ test('a start waits for the sessions of a killed server to end', async () => {
   process.kill(session.pid, 'SIGSTOP')
   process.kill((await project.serverPid()) ?? 0, 'SIGKILL')
   await starter.kill()
+  await until(async () => (await project.serverPid()) === undefined, 'the server is dead')
   const opening = openEmbedded({ folder: project.folder })
   await until(() => project.logSays('pre-existing shared memory block'), 'the server has refused')
   process.kill(session.pid, 'SIGCONT')
