@@ -33,25 +33,21 @@ async function* read(
   from: readonly string[] | undefined,
   context: SourceContext,
 ): AsyncGenerator<SourceItem<Row>, void> {
-  const { pageSize, key, direction } = query
-  const word = direction === 'asc' ? 'after' : 'before'
+  const { pageSize } = query
   if (from === undefined) await refuseNullKeys(query, context)
   let after = from
   for (;;) {
     context.signal.throwIfAborted()
     const page = await fetchPage(query, after, context)
-    const last = Math.min(page.length, pageSize)
-    let keyOf = page.length === 0 ? [] : takeKey(query, page[0] as Row)
-    for (let index = 0; index < last; index++) {
-      const next = index + 1 < page.length ? takeKey(query, page[index + 1] as Row) : undefined
-      if (next !== undefined && keyOf.every((text, part) => text === next[part])) throw repeatedKey(query, keyOf)
+    const columns = ownColumns(query, page)
+    let key = keyOf(query, page[0])
+    for (let index = 0; index < page.length && index < pageSize; index++) {
+      const next = keyOf(query, page[index + 1])
+      if (key.every((text, part) => text === next[part])) throw repeatedKey(query, key)
       context.signal.throwIfAborted()
-      yield {
-        item: page[index] as Row,
-        cursor: { [word]: Object.fromEntries(key.map((name, part) => [name, keyOf[part]])) },
-      }
-      after = keyOf
-      keyOf = next ?? keyOf
+      yield { item: pick(columns, page[index] as Row), cursor: cursorAt(query, key) }
+      after = key
+      key = next
     }
     if (page.length <= pageSize) return
   }
@@ -71,17 +67,31 @@ async function fetchPage(query: Query, after: readonly string[] | undefined, con
   }
 }
 
-/** The key's texts, which come off the row. They are its last columns: taking those off in reverse leaves a row as fast as it was. */
-function takeKey({ name, statements, key }: Query, row: Row): string[] {
-  const texts: string[] = []
-  for (let part = key.length - 1; part >= 0; part--) {
-    const column = statements.keyTexts[part] as string
+/** The texts of a row's key; none for the row after the last. */
+function keyOf({ name, statements, key }: Query, row: Row | undefined): string[] {
+  if (row === undefined) return []
+  return statements.keyTexts.map((column, part) => {
     const text = row[column]
     if (typeof text !== 'string') throw nullKey(name, key[part] as string)
-    texts[part] = text
-    delete row[column]
-  }
-  return texts
+    return text
+  })
+}
+
+function cursorAt({ key, direction }: Query, texts: readonly string[]): unknown {
+  const values: Record<string, string> = {}
+  for (let part = 0; part < key.length; part++) values[key[part] as string] = texts[part] as string
+  return direction === 'asc' ? { after: values } : { before: values }
+}
+
+function ownColumns({ statements }: Query, page: readonly Row[]): readonly string[] {
+  return Object.keys(page[0] ?? {}).filter((column) => !statements.keyTexts.includes(column))
+}
+
+/** A copy, because deleting our columns from the driver's object would turn it into a slow one for whoever reads it. */
+function pick(columns: readonly string[], row: Row): Row {
+  const picked: Row = {}
+  for (const column of columns) picked[column] = row[column]
+  return picked
 }
 
 /**
