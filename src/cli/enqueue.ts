@@ -1,0 +1,5 @@
+import type { Define } from './command.ts'
+
+export const define: Define = (program) => {
+  program.command('enqueue')
+}

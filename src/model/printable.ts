@@ -1,0 +1,23 @@
+/** Control characters, the marks that turn the direction of writing around, and what some programs take for line ends. */
+const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+/**
+ * Text of a job as a terminal may show it, on one line. Raw, it could move the cursor, rewrite what stands above, or set the
+ * title and the clipboard of whoever looks at it.
+ */
+export function printable(text: string): string {
+  return text.toWellFormed().replace(UNSAFE, (character) => SHORT[character] ?? escape(character))
+}
+
+/** JSON in which no character can steer a terminal. The value is the same. */
+export function printableJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(UNSAFE, (character) =>
+    // JSON.stringify has escaped every newline of the value: what is left are its own.
+    character === '\n' ? character : escape(character),
+  )
+}
+
+function escape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
