@@ -1,8 +1,8 @@
 import { Enqueuer } from './engine/enqueue.ts'
 import { HoldfastError } from './model/errors.ts'
+import { RELEASE } from './release.ts'
 import { Database } from './store/db.ts'
 import { migrate } from './store/migrate.ts'
-import { RELEASE } from './release.ts'
 
 export interface ConnectionOptions {
   readonly database: string | undefined

@@ -1,8 +1,8 @@
 import { Connection } from './connection.ts'
 import { cancelJob } from './engine/cancel.ts'
 import { enqueueMany } from './engine/enqueue-many.ts'
-import { jobTemplate, newJob } from './engine/new-job.ts'
 import { insideOf } from './engine/inside.ts'
+import { jobTemplate, newJob } from './engine/new-job.ts'
 import { clientOf, withApp, withClient } from './internals.ts'
 import { resolveConfig } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
@@ -11,11 +11,11 @@ import { checkName } from './model/name.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { AppOptions } from './tasks/app.ts'
 import type { App, Holdfast, HoldfastOptions, QueueOptions } from './tasks/client.ts'
-import type { PgClient, Transactions } from './tasks/transactions.ts'
 import type { EnqueueOptions } from './tasks/enqueue-options.ts'
 import { makerFor } from './tasks/make.ts'
 import { DEFAULT_QUEUE } from './tasks/queues.ts'
 import { createRegistry } from './tasks/registry.ts'
+import type { PgClient, Transactions } from './tasks/transactions.ts'
 
 const OPTION_KEYS = ['queues', 'database', 'tx', 'schema', 'maxInputBytes'] as const
 const APP_KEYS = ['tasks', 'shutdown', 'defaults', 'lease', 'concurrency', 'pollInterval', 'policy', 'history'] as const
@@ -24,7 +24,7 @@ const APP_KEYS = ['tasks', 'shutdown', 'defaults', 'lease', 'concurrency', 'poll
  * The client, and the factory of everything that knows its queues and its transactions. It comes first and knows no task, so anything
  * may import it; it opens no connection until it is used.
  */
-export function holdfast<const Queues extends Record<string, QueueOptions> = {}, Tx = PgClient>(
+export function holdfast<const Queues extends Record<string, QueueOptions> = Record<never, never>, Tx = PgClient>(
   options: HoldfastOptions<Queues, Tx> = {},
 ): Holdfast<(keyof Queues & string) | 'default', Tx> {
   checkKeys(options, OPTION_KEYS as never, 'holdfast()')
@@ -53,7 +53,11 @@ function client(settings: ClientSettings): Holdfast<string, unknown> {
   const jobs: Holdfast<string, unknown> = {
     ...makerFor<string, unknown>(names),
     connect: (where) =>
-      client({ ...settings, database: text(where.database), transactions: where.tx as Transactions<unknown> | undefined }) as never,
+      client({
+        ...settings,
+        database: text(where.database),
+        transactions: where.tx as Transactions<unknown> | undefined,
+      }) as never,
     app: (options) => app(jobs, options),
     async enqueue(task: unknown, ...[input, options]: [unknown?, EnqueueOptions<string, unknown>?]) {
       const template = jobTemplate(task, options, names, maxInputBytes, 'enqueue')
@@ -63,12 +67,21 @@ function client(settings: ClientSettings): Holdfast<string, unknown> {
       else await inside.enqueue(db, options.tx, (on) => enqueuer.inside(on, [job]))
       return { id: job.id }
     },
-    async enqueueMany(task: unknown, inputs: Iterable<unknown> | AsyncIterable<unknown>, options?: EnqueueOptions<string, unknown>) {
+    async enqueueMany(
+      task: unknown,
+      inputs: Iterable<unknown> | AsyncIterable<unknown>,
+      options?: EnqueueOptions<string, unknown>,
+    ) {
       const template = jobTemplate(task, options, names, maxInputBytes, 'enqueueMany')
       const { enqueuer, db } = await connection.open()
       const { tx } = options ?? {}
       const send = tx === undefined ? enqueuer.batch.bind(enqueuer) : undefined
-      return enqueueMany(template, inputs, send ?? ((rows) => inside.enqueue(db, tx, (on) => enqueuer.inside(on, rows))), send ? 2 : 1)
+      return enqueueMany(
+        template,
+        inputs,
+        send ?? ((rows) => inside.enqueue(db, tx, (on) => enqueuer.inside(on, rows))),
+        send ? 2 : 1,
+      )
     },
     async cancel(id, options) {
       const { db } = await connection.open()
@@ -88,7 +101,8 @@ function client(settings: ClientSettings): Holdfast<string, unknown> {
 function app(jobs: Holdfast<string, unknown>, options: AppOptions): App<string, unknown> {
   checkKeys(options, APP_KEYS as never, 'app()')
   const internals = clientOf(jobs)
-  if (internals === undefined) throw new HoldfastError('HF_CONFIG', 'app() must be called on the client that holdfast() gave')
+  if (internals === undefined)
+    throw new HoldfastError('HF_CONFIG', 'app() must be called on the client that holdfast() gave')
   const { tasks, defaults, shutdown, lease, concurrency, pollInterval, policy, history } = options
   const registry = createRegistry(tasks, defaults)
   const configure = (grace: string | undefined) =>

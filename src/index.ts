@@ -1,7 +1,7 @@
 /** The public surface for application code: making tasks, enqueueing, steering. It loads neither the worker nor any parser. */
 export { holdfast } from './holdfast.ts'
-export type { Duration } from './model/duration.ts'
 export { Discard, RetryAfter, Snooze } from './model/control.ts'
+export type { Duration } from './model/duration.ts'
 export { type ErrorCode, HoldfastError, isHoldfastError } from './model/errors.ts'
 export { Interrupted } from './model/interrupted.ts'
 export type { InterruptReason } from './model/outcome.ts'

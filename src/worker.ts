@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { drain } from './deploy/drain.ts'
-import { newJobNow, jobTemplate } from './engine/new-job.ts'
+import { jobTemplate, newJobNow } from './engine/new-job.ts'
 import { ormTransactions, pgTransactions } from './engine/transactions.ts'
 import { Worker } from './engine/worker.ts'
 import { type AppInternals, appOf } from './internals.ts'
@@ -9,10 +9,9 @@ import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
 import { RELEASE } from './release.ts'
-import { schemaState, migrate, requireSchema } from './store/migrate.ts'
+import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
-import type { App } from './tasks/client.ts'
 import type { TaskDefinition } from './tasks/definition.ts'
 import { checkQueue } from './tasks/queues.ts'
 
@@ -34,13 +33,21 @@ const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
 
 /** The composition root of a worker: from an app to a running engine. */
-export async function startWork(app: App<string, unknown> | unknown, options: StartOptions = {}): Promise<RunningWorker> {
+export async function startWork(app: unknown, options: StartOptions = {}): Promise<RunningWorker> {
   const internals = appOf(app)
-  if (internals === undefined) throw new HoldfastError('HF_CONFIG', 'This is no app: give what `jobs.app({ tasks })` returned.')
+  if (internals === undefined)
+    throw new HoldfastError('HF_CONFIG', 'This is no app: give what `jobs.app({ tasks })` returned.')
   const { client } = internals
-  const { queues: chosen, concurrency, signal, log = logTo(process.stdout), build } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build'], 'work()')
+  const {
+    queues: chosen,
+    concurrency,
+    signal,
+    log = logTo(process.stdout),
+    build,
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
-  const slots = concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
+  const slots =
+    concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
 
   const { db } = await client.connection.open()
   await migrateSafely(db)
@@ -54,7 +61,9 @@ export async function startWork(app: App<string, unknown> | unknown, options: St
     release: RELEASE,
     tasks: tasksByName(internals, config),
     queues: queueLimits(client.queues, chosen, names, slots),
-    transactions: client.transactions ? ormTransactions(client.transactions, idleTimeout) : pgTransactions(db, idleTimeout),
+    transactions: client.transactions
+      ? ormTransactions(client.transactions, idleTimeout)
+      : pgTransactions(db, idleTimeout),
     newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, config.maxInputBytes, 'ctx.enqueue'), input),
     concurrency: slots,
     lease: config.leaseMs,
@@ -106,7 +115,9 @@ async function migrateSafely(db: Parameters<typeof migrate>[0]): Promise<void> {
 function tasksByName({ registry }: AppInternals, config: ResolvedConfig): ReadonlyMap<string, TaskDefinition> {
   const finishLimit = { soft: config.maxFinishMs, hard: config.maxFinishMs }
   const limited = (task: TaskDefinition): TaskDefinition =>
-    task.interrupt === 'finish' && task.timeLimit === undefined && config.maxFinishMs > 0 ? { ...task, timeLimit: finishLimit } : task
+    task.interrupt === 'finish' && task.timeLimit === undefined && config.maxFinishMs > 0
+      ? { ...task, timeLimit: finishLimit }
+      : task
   return new Map(
     registry.tasks.map(limited).flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)),
   )

@@ -1,7 +1,7 @@
-import type { ShutdownMode } from '../model/config.ts'
-import type { InterruptReason } from '../model/outcome.ts'
 import { monotonic } from '../engine/monotonic.ts'
 import type { Worker } from '../engine/worker.ts'
+import type { ShutdownMode } from '../model/config.ts'
+import type { InterruptReason } from '../model/outcome.ts'
 
 export interface DrainOptions {
   readonly mode: ShutdownMode

@@ -5,7 +5,10 @@ export type StopSignal = 'SIGTERM' | 'SIGINT'
  * and a second one must not turn a hand-off into a loss. Both mean the same: PM2, Fly and Nomad send SIGINT.
  * @returns a function that gives the signals back.
  */
-export function onStopSignal(stop: (signal: StopSignal) => void, again: (signal: StopSignal, count: number) => void): () => void {
+export function onStopSignal(
+  stop: (signal: StopSignal) => void,
+  again: (signal: StopSignal, count: number) => void,
+): () => void {
   let count = 0
   const hear = (signal: StopSignal): void => {
     count++

@@ -1,8 +1,8 @@
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
-import type { Claimed, NewJob } from '../store/jobs.ts'
 import type { Asked } from '../store/checkpoints.ts'
-import { ItemFailure } from '../tasks/iterate/failure.ts'
+import type { Claimed, NewJob } from '../store/jobs.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
+import { ItemFailure } from '../tasks/iterate/failure.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 
@@ -24,6 +24,8 @@ export class Attempt {
   where: string | undefined
   /** What its code said of its progress; written with the next renewal. */
   progress: { readonly done: number; readonly total: number | undefined } | undefined
+  /** Progress was written. */
+  reported = false
   /** What somebody asked of it. */
   asked: Asked | undefined
   #controller: AbortController | undefined
@@ -34,6 +36,11 @@ export class Attempt {
     this.job = job
     this.task = task
     this.ledger = ledger
+  }
+
+  /** It may have a checkpoint or a request in the database, which must go when it ends. */
+  get hasTraces(): boolean {
+    return this.task.kind === 'iteration' || this.asked !== undefined || this.reported
   }
 
   /** Made when the code first looks: a controller costs more than the rest of a small run. */

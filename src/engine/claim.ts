@@ -1,5 +1,5 @@
-import type { Database } from '../store/db.ts'
 import { nameArray } from '../store/arrays.ts'
+import type { Database } from '../store/db.ts'
 import { type Claimed, claim } from '../store/jobs.ts'
 import type { Mark } from '../store/upkeep.ts'
 import type { Ledger } from './ledger.ts'
@@ -104,6 +104,11 @@ export class Claimer {
     this.#pump()
   }
 
+  /** What has ended is written: the backlog has room again. */
+  settled(): void {
+    this.#pump()
+  }
+
   /** While held, nothing is claimed: this worker has been told to wait. */
   hold(held: boolean): void {
     if (this.#held === held) return
@@ -146,7 +151,7 @@ export class Claimer {
       if (!lane.due || lane.claiming) continue
       const most = this.#room(lane)
       if (most < 1) continue
-      if (most < Math.min(lane.limit, this.#options.concurrency) / 4 && this.#running > 0) {
+      if (most < Math.min(lane.limit, this.#options.concurrency, MOST) / 4 && this.#busy) {
         this.#later()
         continue
       }
@@ -167,6 +172,10 @@ export class Claimer {
     }, LINGER_MS)
   }
 
+  get #busy(): boolean {
+    return this.#running > 0 || this.#options.unsettled() > 0
+  }
+
   #room(lane: Lane): number {
     const backlog = 2 * this.#options.concurrency - this.#options.unsettled() - this.#running - this.#reserved
     return Math.min(this.free, lane.limit - lane.running, backlog, MOST)
@@ -180,7 +189,14 @@ export class Claimer {
     lane.dueAgain = false
     this.#reserved += most
     try {
-      const request = { worker: ledger.worker, claim: number, queue: lane.queue, tasks: this.#tasks, most, bands: lane.marks.bands(most) }
+      const request = {
+        worker: ledger.worker,
+        claim: number,
+        queue: lane.queue,
+        tasks: this.#tasks,
+        most,
+        bands: lane.marks.bands(most),
+      }
       const jobs = await claim(this.#options.db, request)
       ledger.took(number, jobs.length)
       lane.marks.raise(jobs)

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
-import type { Database } from '../store/db.ts'
 import { STATE_CODES } from '../store/codes.ts'
+import type { Database } from '../store/db.ts'
 import { enqueue, finish, finishInTransaction } from '../store/jobs.ts'
 import type { Attempt } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
@@ -17,8 +17,16 @@ export interface CompletePorts {
 }
 
 /** `ctx.complete`: the user's writes, what the run enqueued, and the job's completion, in one transaction. */
-export async function completeInside(attempt: Attempt, write: (tx: unknown) => unknown, ports: CompletePorts): Promise<unknown> {
-  if (attempt.completing) throw new HoldfastError('HF_TX', 'complete() was called twice in one run: it ends the job, so it can be called once.')
+export async function completeInside(
+  attempt: Attempt,
+  write: (tx: unknown) => unknown,
+  ports: CompletePorts,
+): Promise<unknown> {
+  if (attempt.completing)
+    throw new HoldfastError(
+      'HF_TX',
+      'complete() was called twice in one run: it ends the job, so it can be called once.',
+    )
   attempt.completing = true
   const result = await ports.transactions.run(async (open) => {
     const value = await write(open.tx)
@@ -30,7 +38,12 @@ export async function completeInside(attempt: Attempt, write: (tx: unknown) => u
 }
 
 /** The last writes of a transaction that completes its job. */
-export async function finishInside(attempt: Attempt, open: OpenTransaction, value: unknown, ports: CompletePorts): Promise<void> {
+export async function finishInside(
+  attempt: Attempt,
+  open: OpenTransaction,
+  value: unknown,
+  ports: CompletePorts,
+): Promise<void> {
   await writeEnqueued(ports.db, attempt, open)
   await ports.before?.(open)
   await finishInTransaction(ports.db, open.on, attempt.job, {
@@ -41,7 +54,11 @@ export async function finishInside(attempt: Attempt, open: OpenTransaction, valu
 }
 
 /** A run that returned after `ctx.enqueue`: its completion and its new jobs commit together. False: the job has moved on. */
-export async function finishWithEnqueued(ports: Pick<CompletePorts, 'db' | 'keepCompleted'>, attempt: Attempt, result: string | null): Promise<boolean> {
+export async function finishWithEnqueued(
+  ports: Pick<CompletePorts, 'db' | 'keepCompleted'>,
+  attempt: Attempt,
+  result: string | null,
+): Promise<boolean> {
   const { db, keepCompleted } = ports
   const { id, run } = attempt.job
   return db.transaction(async (client) => {

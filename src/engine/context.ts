@@ -106,5 +106,7 @@ class ItemContext {
 
 /** Stable over runs, retries and builds: made of the job and the item's place alone. */
 function keyOf(attempt: Attempt, index: number | undefined, label: string | undefined): string {
-  return ['hf', attempt.job.id, ...(index === undefined ? [] : [index]), ...(label === undefined ? [] : [label])].join(':')
+  return ['hf', attempt.job.id, ...(index === undefined ? [] : [index]), ...(label === undefined ? [] : [label])].join(
+    ':',
+  )
 }

@@ -1,29 +1,16 @@
 import { HoldfastError } from '../model/errors.ts'
 import { decodeJson } from '../model/json.ts'
 import { type Outcome, outcomeOfThrow } from '../model/outcome.ts'
-import { type Database, isConnectionTrouble } from '../store/db.ts'
+import { isConnectionTrouble } from '../store/db.ts'
 import { readStart, start } from '../store/jobs.ts'
 import { parseInput } from '../tasks/validate.ts'
 import type { Attempt } from './attempt.ts'
-import { type ContextPorts, RunContext } from './context.ts'
 import { completeInside } from './complete.ts'
+import { type ContextPorts, RunContext } from './context.ts'
+import type { ExecutePorts } from './execute-ports.ts'
 import { IterationEnded, runIteration } from './iteration.ts'
-import { resultText } from './result.ts'
 import { monotonic } from './monotonic.ts'
-import type { EngineTransactions } from './transactions.ts'
-
-export interface ExecutePorts {
-  readonly db: Database
-  readonly transactions: EngineTransactions
-  readonly log: ContextPorts['log']
-  readonly newJob: ContextPorts['newJob']
-  /** Keep completed jobs in the history. */
-  readonly keepCompleted: boolean
-  /** ms between two periodic checkpoints. */
-  readonly checkpointEvery: number
-  /** Whether other jobs wait for a slot of this worker. */
-  readonly crowded: () => boolean
-}
+import { resultText } from './result.ts'
 
 /** Runs one attempt through its stages to an outcome. Every way out of the code joins here: return, throw, limit, stop, lost lease. */
 export class Executor {
@@ -57,7 +44,9 @@ export class Executor {
     const fail = (error: unknown): void => ended(outcomeOfError(attempt, error))
     try {
       const input = this.#input(attempt)
-      const result = isThenable(input) ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed)) : this.#body(attempt, input)
+      const result = isThenable(input)
+        ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed))
+        : this.#body(attempt, input)
       if (!isThenable(result)) return settle(result)
       const timer = limit(attempt)
       const late = Promise.resolve(result).then(settle, fail)

@@ -31,7 +31,10 @@ function queryable(transactions: Transactions<unknown> | undefined, tx: unknown)
   if (transactions !== undefined) return { query: (text, values) => transactions.query(tx, text, values ?? []) }
   const client = tx as Partial<Queryable> & { escapeIdentifier?: unknown; getTransactionStatus?: () => string | null }
   if (typeof client?.query !== 'function' || typeof client.escapeIdentifier !== 'function') {
-    throw new HoldfastError('HF_TX', '`tx` must be a pg client inside a transaction (`await pool.connect()`, then `begin`), not a pool.')
+    throw new HoldfastError(
+      'HF_TX',
+      '`tx` must be a pg client inside a transaction (`await pool.connect()`, then `begin`), not a pool.',
+    )
   }
   if (client.getTransactionStatus?.() === 'I') {
     throw new HoldfastError('HF_TX', '`tx` is a pg client that is not inside a transaction: send `begin` first.')

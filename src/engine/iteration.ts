@@ -1,8 +1,13 @@
-import { uuidv7 } from './ids.ts'
 import { encodeCursor } from '../model/cursor.ts'
 import { HoldfastError } from '../model/errors.ts'
 import type { Outcome } from '../model/outcome.ts'
-import { type Asked, type Checkpoint, loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../store/checkpoints.ts'
+import {
+  type Asked,
+  type Checkpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  saveCheckpointInTransaction,
+} from '../store/checkpoints.ts'
 import { fanOut, finishPart, forgetParts, lockParts } from '../store/parts.ts'
 import type { IterationBodyDefinition } from '../tasks/definition.ts'
 import { iterate } from '../tasks/iterate/iterate.ts'
@@ -10,7 +15,8 @@ import type { IterationPort, Saved } from '../tasks/iterate/port.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside, finishInside, writeEnqueued } from './complete.ts'
 import { itemContext, type RunContext } from './context.ts'
-import type { ExecutePorts } from './execute.ts'
+import type { ExecutePorts } from './execute-ports.ts'
+import { uuidv7 } from './ids.ts'
 import { monotonic } from './monotonic.ts'
 
 /** How an iteration's run ended, when not by completing with a result. */
@@ -33,11 +39,16 @@ export async function runIteration(
   const port = iterationPort(attempt, body, checkpoint, context, ports)
   const end = await iterate(body, input, port)
   if (end.kind === 'ended') return new IterationEnded(end.outcome)
-  if (checkpoint.part) return finishOnePart(attempt, body, input, { part: checkpoint.part, items: end.items }, context, ports)
+  if (checkpoint.part)
+    return finishOnePart(attempt, body, input, { part: checkpoint.part, items: end.items }, context, ports)
   return body.done?.(input, { count: end.items }, port.ctx)
 }
 
-async function openCheckpoint(attempt: Attempt, body: IterationBodyDefinition, ports: ExecutePorts): Promise<Checkpoint> {
+async function openCheckpoint(
+  attempt: Attempt,
+  body: IterationBodyDefinition,
+  ports: ExecutePorts,
+): Promise<Checkpoint> {
   const { db } = ports
   const found = held(await loadCheckpoint(db, attempt.job), attempt)
   if (body.partitions === 1 || found.part || found.items > 0) return found
@@ -97,7 +108,11 @@ function iterationPort(
   }
 }
 
-async function saveWithEnqueued(attempt: Attempt, progress: Parameters<typeof saveCheckpoint>[2], ports: ExecutePorts): Promise<Asked | undefined> {
+async function saveWithEnqueued(
+  attempt: Attempt,
+  progress: Parameters<typeof saveCheckpoint>[2],
+  ports: ExecutePorts,
+): Promise<Asked | undefined> {
   return ports.db.transaction(async (client) => {
     const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
     await writeEnqueued(ports.db, attempt, { on })
@@ -134,7 +149,10 @@ async function finishOnePart(
   }
   const result = await body.done?.(input, { count: others.items + own.items }, context as never)
   if (attempt.settled) return result
-  return completeInside(attempt, async () => result, { ...ports, before: (open) => forgetParts(ports.db, open.on, root) })
+  return completeInside(attempt, async () => result, {
+    ...ports,
+    before: (open) => forgetParts(ports.db, open.on, root),
+  })
 }
 
 function held(found: Checkpoint | undefined, attempt: Attempt): Checkpoint {
@@ -143,5 +161,8 @@ function held(found: Checkpoint | undefined, attempt: Attempt): Checkpoint {
 }
 
 function movedOn(attempt: Attempt): HoldfastError {
-  return new HoldfastError('HF_FENCED', `Job ${attempt.job.id} has moved on: run ${attempt.job.run} may not write to it any more.`)
+  return new HoldfastError(
+    'HF_FENCED',
+    `Job ${attempt.job.id} has moved on: run ${attempt.job.run} may not write to it any more.`,
+  )
 }

@@ -19,7 +19,8 @@ export class Marks {
 
   constructor(queue: string, published: readonly Mark[]) {
     this.#queue = queue
-    for (const mark of published) if (mark.queue === queue) this.#positions.set(key(mark.lane, mark.priority), mark.position)
+    for (const mark of published)
+      if (mark.queue === queue) this.#positions.set(key(mark.lane, mark.priority), mark.position)
   }
 
   /** The bands to look in, in order. */

@@ -32,7 +32,14 @@ export function jobTemplate(
 ): JobTemplate {
   const contract = contractOf(what, caller)
   if (options === undefined) {
-    return { contract, queue: contract.queue, priority: contract.priority, expires: standing(contract), after: null, maxBytes }
+    return {
+      contract,
+      queue: contract.queue,
+      priority: contract.priority,
+      expires: standing(contract),
+      after: null,
+      maxBytes,
+    }
   }
   const { queue, after, expires, priority } = checkKeys(options, OPTION_KEYS, `The options of ${caller}()`)
   return {
@@ -64,7 +71,10 @@ export function newJobNow(template: JobTemplate, input: unknown): NewJob {
   if (parsed instanceof Promise) {
     parsed.catch(() => {})
     const { name } = template.contract
-    throw new HoldfastError('HF_INPUT', `The schema of task ${name} answers with a promise: ctx.enqueue() must know at once. Use jobs.enqueue().`)
+    throw new HoldfastError(
+      'HF_INPUT',
+      `The schema of task ${name} answers with a promise: ctx.enqueue() must know at once. Use jobs.enqueue().`,
+    )
   }
   return row(template, text)
 }

@@ -1,10 +1,21 @@
 import { type Database, isConnectionTrouble, isTransient } from '../store/db.ts'
-import { type Closing, type Delay, delay, type Finish, finish, type HandBack, handBack } from '../store/jobs.ts'
+import {
+  type Closing,
+  type Complete,
+  complete,
+  type Delay,
+  delay,
+  type Finish,
+  finish,
+  type HandBack,
+  handBack,
+} from '../store/jobs.ts'
 import type { Ledger } from './ledger.ts'
 import type { Waker } from './wake.ts'
 
 /** What the database must be told about a run that has ended. */
 export type Settlement =
+  | { readonly kind: 'complete'; readonly write: Complete }
   | { readonly kind: 'finish'; readonly write: Finish }
   | { readonly kind: 'delay'; readonly write: Delay }
   | { readonly kind: 'hand-back'; readonly write: HandBack }
@@ -24,6 +35,16 @@ interface Item {
   readonly done: (settled: Settled) => void
 }
 
+export interface SettlerOptions {
+  readonly db: Database
+  readonly waker: Waker
+  /** Keep completed jobs in the history. */
+  readonly keepCompleted: boolean
+  /** After each batch: the backlog has room again. */
+  readonly onSettled: () => void
+  readonly onTrouble: (error: unknown) => void
+}
+
 const BATCH = 500
 const RETRY_FIRST_MS = 50
 const RETRY_MOST_MS = 2_000
@@ -33,18 +54,14 @@ const RETRY_MOST_MS = 2_000
  * that somebody else owns the jobs. Repeating a batch is safe: what was written already is refused by the fence.
  */
 export class Settler {
-  readonly #db: Database
-  readonly #waker: Waker
-  readonly #onTrouble: (error: unknown) => void
+  readonly #options: SettlerOptions
   #waiting: Item[] = []
   #flushing = false
   #unsettled = 0
   #idle: (() => void)[] = []
 
-  constructor(db: Database, waker: Waker, onTrouble: (error: unknown) => void) {
-    this.#db = db
-    this.#waker = waker
-    this.#onTrouble = onTrouble
+  constructor(options: SettlerOptions) {
+    this.#options = options
   }
 
   /** Runs that have ended and are not written yet. */
@@ -82,6 +99,7 @@ export class Settler {
       this.#unsettled--
       item.done({ written: written.has(item.id) })
     }
+    this.#options.onSettled()
   }
 
   async #untilWritten(ledger: Ledger, items: readonly Item[]): Promise<Set<string>> {
@@ -92,7 +110,7 @@ export class Settler {
         await this.#send(items, { worker: ledger.worker, claims }, written)
         return written
       } catch (error) {
-        this.#onTrouble(error)
+        this.#options.onTrouble(error)
         if (!isConnectionTrouble(error) && !isTransient(error)) {
           if (items.length > 1) return this.#separately(ledger, items, written)
           return written
@@ -113,29 +131,37 @@ export class Settler {
   }
 
   async #send(items: readonly Item[], closing: Closing, written: Set<string>): Promise<void> {
+    const { db, waker, keepCompleted } = this.#options
+    const completions: Complete[] = []
     const finishes: Finish[] = []
     const delays: Delay[] = []
     const backs: HandBack[] = []
     for (const { settlement, id } of items) {
-      if (settlement.kind === 'finish') finishes.push(settlement.write)
+      if (settlement.kind === 'complete') completions.push(settlement.write)
+      else if (settlement.kind === 'finish') finishes.push(settlement.write)
       else if (settlement.kind === 'delay') delays.push(settlement.write)
       else if (settlement.kind === 'hand-back') backs.push(settlement.write)
       else written.add(id)
     }
     // The claims are closed by the last statement: a ledger row must never vanish before its jobs are let go.
     const open: Closing = { worker: closing.worker, claims: [] }
-    const last = backs.length > 0 ? 'backs' : delays.length > 0 ? 'delays' : 'finishes'
-    if (finishes.length > 0 || last === 'finishes') {
-      for (const id of await finish(this.#db, finishes, last === 'finishes' ? closing : open)) written.add(id)
+    const last =
+      backs.length > 0 ? 'backs' : delays.length > 0 ? 'delays' : finishes.length > 0 ? 'finishes' : 'completions'
+    if (completions.length > 0 || last === 'completions') {
+      for (const id of await complete(db, completions, keepCompleted, last === 'completions' ? closing : open))
+        written.add(id)
+    }
+    if (finishes.length > 0) {
+      for (const id of await finish(db, finishes, last === 'finishes' ? closing : open)) written.add(id)
     }
     if (delays.length > 0) {
-      for (const id of await delay(this.#db, delays, last === 'delays' ? closing : open)) written.add(id)
+      for (const id of await delay(db, delays, last === 'delays' ? closing : open)) written.add(id)
     }
     if (backs.length > 0) {
-      const given = await handBack(this.#db, backs, closing)
+      const given = await handBack(db, backs, closing)
       for (const { id, queue } of given) {
         written.add(id)
-        this.#waker.wake(queue)
+        waker.wake(queue)
       }
     }
   }

@@ -14,13 +14,25 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
   })
   const put = (state: number, until: When, reason: string | null, failure: Failure | null = null): Settlement => ({
     kind: 'delay',
-    write: { id, run, state, until, reason, failed: failure !== null, error: failure === null ? null : JSON.stringify(failure) },
+    write: {
+      id,
+      run,
+      state,
+      until,
+      reason,
+      failed: failure !== null,
+      error: failure === null ? null : JSON.stringify(failure),
+    },
   })
-  const back = (interrupted: boolean, reason: string | null): Settlement => ({ kind: 'hand-back', write: { id, run, interrupted, reason } })
+  const back = (interrupted: boolean, reason: string | null): Settlement => ({
+    kind: 'hand-back',
+    write: { id, run, interrupted, reason },
+  })
 
   switch (plan.kind) {
     case 'complete':
-      return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
+      if (attempt.hasTraces) return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
+      return { kind: 'complete', write: { id, run, result: plan.result } }
     case 'fail':
       return finish(STATE_CODES.failed, { ...located(plan.failure, attempt), final: plan.why })
     case 'retry':

@@ -22,24 +22,28 @@ export interface EngineTransactions {
   run<T>(work: (open: OpenTransaction) => Promise<T>): Promise<T>
 }
 
-const ENDS_TRANSACTION = /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
+const ENDS_TRANSACTION =
+  /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
 
 /** With `pg`: the client is lent without the words that would end the transaction. */
 export function pgTransactions(db: Database, idleTimeout: number): EngineTransactions {
   return {
     run: (work) => {
       const nonce = randomUUID()
-      return db.transaction((client) => {
-        const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
-        const lent: PgClient = {
-          query: async (text: string, values?: readonly unknown[]) => {
-            if (ENDS_TRANSACTION.test(typeof text === 'string' ? text : '')) throw endedByHandler(text)
-            return query(text, values)
-          },
-          escapeIdentifier: (name) => client.escapeIdentifier(name),
-        }
-        return work({ tx: lent, on: { query }, nonce })
-      }, openingCommands(idleTimeout, nonce))
+      return db.transaction(
+        (client) => {
+          const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
+          const lent: PgClient = {
+            query: async (text: string, values?: readonly unknown[]) => {
+              if (ENDS_TRANSACTION.test(typeof text === 'string' ? text : '')) throw endedByHandler(text)
+              return query(text, values)
+            },
+            escapeIdentifier: (name) => client.escapeIdentifier(name),
+          }
+          return work({ tx: lent, on: { query }, nonce })
+        },
+        openingCommands(idleTimeout, nonce),
+      )
     },
   }
 }

@@ -36,9 +36,18 @@ export class Upkeep {
   constructor(options: UpkeepOptions) {
     const { onTrouble, lease } = options
     this.#options = options
-    this.#promote = new Service(() => this.#promoteDue(), (error) => onTrouble('promoting due jobs', error))
-    this.#sweep = new Service(() => this.#sweepExpired(Math.min(1_000, lease / 4)), (error) => onTrouble('sweeping', error))
-    this.#lift = new Service(() => this.#liftStragglers(), (error) => onTrouble('looking for stragglers', error))
+    this.#promote = new Service(
+      () => this.#promoteDue(),
+      (error) => onTrouble('promoting due jobs', error),
+    )
+    this.#sweep = new Service(
+      () => this.#sweepExpired(Math.min(1_000, lease / 4)),
+      (error) => onTrouble('sweeping', error),
+    )
+    this.#lift = new Service(
+      () => this.#liftStragglers(),
+      (error) => onTrouble('looking for stragglers', error),
+    )
   }
 
   start(): void {
@@ -103,4 +112,3 @@ export class Upkeep {
     return LIFT_EVERY_MS
   }
 }
-

@@ -32,7 +32,10 @@ export class Waker {
   wake(queue: string): void {
     if (this.#pending.has(queue)) return
     if (this.claimTurn(queue)) return this.#send(queue)
-    this.#pending.set(queue, setTimeout(() => this.#fire(queue), EVERY_MS))
+    this.#pending.set(
+      queue,
+      setTimeout(() => this.#fire(queue), EVERY_MS),
+    )
   }
 
   /** Sends what is still pending. */

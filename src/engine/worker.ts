@@ -79,7 +79,13 @@ export class Worker {
     const { db } = options
     this.#options = options
     this.#waker = new Waker(db)
-    this.#settler = new Settler(db, this.#waker, (error) => this.#trouble('settling', error))
+    this.#settler = new Settler({
+      db,
+      waker: this.#waker,
+      keepCompleted: options.keepCompleted,
+      onSettled: () => this.#claimer?.settled(),
+      onTrouble: (error) => this.#trouble('settling', error),
+    })
     this.#executor = new Executor({
       ...options,
       log: (level, message, data, attempt) =>
@@ -120,7 +126,10 @@ export class Worker {
   async start(): Promise<void> {
     const { db, tasks, queues, concurrency, pollInterval } = this.#options
     const names = [...tasks.keys()].sort()
-    const [incarnation, marks] = await Promise.all([this.#register(), loadMarks(db, acceptsOf(names), [...queues.keys()])])
+    const [incarnation, marks] = await Promise.all([
+      this.#register(),
+      loadMarks(db, acceptsOf(names), [...queues.keys()]),
+    ])
     this.#incarnation = incarnation
     this.#claimer = new Claimer(
       {
@@ -176,7 +185,9 @@ export class Worker {
     const busy = this.#attempts.size > 0
     await Promise.allSettled([this.#claimer?.stop(), this.#upkeep.stop(), this.#listener?.close()])
     if (key !== undefined) {
-      await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) => this.#trouble('leaving', error))
+      await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) =>
+        this.#trouble('leaving', error),
+      )
     }
     await bounded(this.#waker.close()).catch(() => {})
     await this.#incarnation?.lease.close()
@@ -185,7 +196,14 @@ export class Worker {
   async #register(): Promise<Incarnation> {
     const { db, name, build, release, tasks, queues, lease: ms, maxBlock } = this.#options
     const sent = monotonic()
-    const key = await registerWorker(db, { name, build, release, tasks: [...tasks.keys()], queues: [...queues.keys()], lease: ms })
+    const key = await registerWorker(db, {
+      name,
+      build,
+      release,
+      tasks: [...tasks.keys()],
+      queues: [...queues.keys()],
+      lease: ms,
+    })
     const lease: Lease = new Lease(
       {
         renewal: { url: db.url, schema: db.schema, worker: key, lease: ms },
@@ -231,7 +249,12 @@ export class Worker {
     if (plan.kind === 'fail' || plan.kind === 'retry') {
       const { id, run } = job
       const { message } = plan.failure
-      this.#options.log(plan.kind === 'fail' ? 'error' : 'warn', `Job failed: ${message}`, { job: id, task: job.task, run, plan: plan.kind })
+      this.#options.log(plan.kind === 'fail' ? 'error' : 'warn', `Job failed: ${message}`, {
+        job: id,
+        task: job.task,
+        run,
+        plan: plan.kind,
+      })
     }
     this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
     this.#attempts.delete(attempt)
@@ -292,8 +315,14 @@ export class Worker {
       const { progress } = attempt
       if (progress === undefined) continue
       attempt.progress = undefined
+      attempt.reported = true
       const items = Math.max(0, Math.floor(progress.done))
-      await saveCheckpoint(this.#options.db, attempt.job, { items, total: progress.total, cursor: 'null', rate: undefined })
+      await saveCheckpoint(this.#options.db, attempt.job, {
+        items,
+        total: progress.total,
+        cursor: 'null',
+        rate: undefined,
+      })
     }
   }
 
@@ -338,7 +367,10 @@ const EXIT_MS = 250
 const LAST_WORD_MS = 2_000
 
 function bounded<T>(work: Promise<T>): Promise<T | undefined> {
-  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), LAST_WORD_MS).unref())])
+  return Promise.race([
+    work,
+    new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), LAST_WORD_MS).unref()),
+  ])
 }
 
 /** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */

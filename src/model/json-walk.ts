@@ -144,7 +144,8 @@ function isPlain(value: object): boolean {
 }
 
 /** `JSON.rawJSON(text)` is printed as it is, past every check. */
-const isRawJson = (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON
+const isRawJson = (value: unknown): boolean =>
+  (JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(value)
 
 function grow(walk: Walk, bytes: number): JsonFault | undefined {
   walk.bytes += bytes

@@ -7,17 +7,17 @@ const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t'
  * title and the clipboard of whoever looks at it.
  */
 export function printable(text: string): string {
-  return text.toWellFormed().replace(UNSAFE, (character) => SHORT[character] ?? escape(character))
+  return text.toWellFormed().replace(UNSAFE, (character) => SHORT[character] ?? escaped(character))
 }
 
 /** JSON in which no character can steer a terminal. The value is the same. */
 export function printableJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(UNSAFE, (character) =>
     // JSON.stringify has escaped every newline of the value: what is left are its own.
-    character === '\n' ? character : escape(character),
+    character === '\n' ? character : escaped(character),
   )
 }
 
-function escape(character: string): string {
+function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

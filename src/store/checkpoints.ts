@@ -55,7 +55,12 @@ export interface Progress {
 }
 
 /** Saves progress. `'refused'`: the job has moved on, or the cursor would have gone backwards. */
-export async function saveCheckpoint(db: Database, fence: Fence, progress: Progress, on: Queryable = db): Promise<Asked | undefined | 'refused'> {
+export async function saveCheckpoint(
+  db: Database,
+  fence: Fence,
+  progress: Progress,
+  on: Queryable = db,
+): Promise<Asked | undefined | 'refused'> {
   const values = [fence.id, fence.run, progress.items, progress.total ?? null, progress.cursor, progress.rate ?? null]
   const rows = await db.run<AskedRow>('save_checkpoint', values, on)
   return rows[0] === undefined ? 'refused' : asked(rows[0])

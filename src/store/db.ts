@@ -135,7 +135,12 @@ export function codeOf(error: unknown): string | undefined {
 
 /** The connection could not be made, or the server refused it: the statement was never sent. */
 export function wasNeverSent(error: unknown): boolean {
-  if (['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', '57P03', '53300', '28P01', '28000', '3D000'].includes(codeOf(error) ?? '')) return true
+  if (
+    ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', '57P03', '53300', '28P01', '28000', '3D000'].includes(
+      codeOf(error) ?? '',
+    )
+  )
+    return true
   const cause = error instanceof HoldfastError ? error.cause : error
   return cause instanceof Error && /trying to connect|connection timeout/i.test(cause.message)
 }
@@ -145,10 +150,13 @@ function translate(error: unknown, schema: string): unknown {
   const code = codeOf(error)
   const message = error instanceof Error ? error.message : String(error)
   if ((code === '42P01' || code === '42703' || code === '42883') && message.includes(`${schema}.`)) {
-    return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, { cause: error })
+    return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, {
+      cause: error,
+    })
   }
   if (code === 'HF001') return new HoldfastError('HF_FENCED', message, { cause: error })
   if (code === 'HF002') return new HoldfastError('HF_TX_ENDED', message, { cause: error })
-  if (isConnectionTrouble(error)) return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
+  if (isConnectionTrouble(error))
+    return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
   return error
 }

@@ -89,7 +89,10 @@ export async function schemaState(db: Database, on: Queryable = db): Promise<Sch
 export async function requireSchema(db: Database): Promise<void> {
   const state = await refuseNewer(db)
   if (state.pending.length === 0) return
-  const what = state.version === 0 ? `There is no Holdfast schema "${db.schema}" in this database` : `The schema "${db.schema}" is at version ${state.version}`
+  const what =
+    state.version === 0
+      ? `There is no Holdfast schema "${db.schema}" in this database`
+      : `The schema "${db.schema}" is at version ${state.version}`
   throw new HoldfastError('HF_SCHEMA_TOO_OLD', `${what}; this code needs version ${SCHEMA_VERSION}.`)
 }
 

@@ -33,7 +33,11 @@ export async function resumeJob(db: Database, id: string): Promise<{ queue: stri
 }
 
 /** Runs an ended or resting job again. `newId` is used for a job that may not start twice. Undefined: there is nothing to retry. */
-export async function retryJob(db: Database, id: string, newId: string): Promise<{ id: string; queue: string } | undefined> {
+export async function retryJob(
+  db: Database,
+  id: string,
+  newId: string,
+): Promise<{ id: string; queue: string } | undefined> {
   const [row] = await db.run<{ id: string; queue: string }>('retry_job', [id, newId])
   return row
 }

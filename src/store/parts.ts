@@ -9,7 +9,12 @@ export async function fanOut(db: Database, fence: Fence, others: readonly string
 }
 
 /** Locks the parts until the transaction ends; tells what the other parts have done. */
-export async function lockParts(db: Database, on: Queryable, root: string, job: string): Promise<{ unfinished: number; items: number }> {
+export async function lockParts(
+  db: Database,
+  on: Queryable,
+  root: string,
+  job: string,
+): Promise<{ unfinished: number; items: number }> {
   const rows = await db.run<{ job: string; finished: boolean; items: number }>('lock_parts', [root], on)
   const others = rows.filter((row) => row.job !== job)
   return {

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { clientOptions } from './db.ts'
-import { inSchema } from './statements.ts'
 import { STATEMENTS } from './sql.gen.ts'
+import { inSchema } from './statements.ts'
 
 export interface RenewalOptions {
   readonly url: string
@@ -28,7 +28,10 @@ export class Renewal {
   async renew(): Promise<RenewalAnswer> {
     try {
       const client = await this.#connection()
-      const { rows } = await client.query<{ claiming: boolean }>(this.#text, [this.#options.worker, this.#options.lease])
+      const { rows } = await client.query<{ claiming: boolean }>(this.#text, [
+        this.#options.worker,
+        this.#options.lease,
+      ])
       const [row] = rows
       if (row === undefined) return 'revoked'
       return row.claiming ? 'renewed' : 'held'

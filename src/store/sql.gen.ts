@@ -34,11 +34,11 @@ select id, 'running' from asked`,
   claim: `with allowed as materialized (
   select key from :schema.worker where key = $1 and alive and claiming for share
 ), picked as materialized (
-  select found.id
+  select found.tid
   from allowed
   cross join unnest($6::smallint[], $7::smallint[], $8::bigint[], $9::int[]) as band(lane, priority, mark, most)
   cross join lateral (
-    select j.id from :schema.job j
+    select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
       and j.state = 0 and j.task = any($4::text[])
     order by j.position
@@ -49,7 +49,7 @@ select id, 'running' from asked`,
 ), claimed as (
   update :schema.job j
   set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
-  from picked where j.id = picked.id
+  from picked where j.ctid = picked.tid
   returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
     j.expires_at <= clock_timestamp() as expired
 ), noted as (
@@ -63,6 +63,22 @@ where l.worker = $1 and l.claim = any($2::bigint[])
     select from unnest(l.ids, l.runs) as k(id, run)
     join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
   )`,
+  complete: `with ended as (
+  delete from :schema.job j
+  using unnest($1::uuid[], $2::int[], $3::text[]) as k(id, run, result)
+  where j.id = k.id and j.run = k.run and j.state > 0
+  returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority,
+    j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result
+), closed as (
+  delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
+), kept as (
+  insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
+    at_most_once, queue, task, input, result)
+  select id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, 20, priority, version, once, queue, task, input, result
+  from ended
+  where $4::boolean
+)
+select id from ended`,
   delay: `with moved as (
   delete from :schema.job j
   using unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])

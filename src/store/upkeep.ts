@@ -26,7 +26,12 @@ export interface Mark {
   readonly position: number
 }
 
-export async function publishMarks(db: Database, accepts: string, tasks: readonly string[], marks: readonly Mark[]): Promise<void> {
+export async function publishMarks(
+  db: Database,
+  accepts: string,
+  tasks: readonly string[],
+  marks: readonly Mark[],
+): Promise<void> {
   await db.run('publish_marks', [
     accepts,
     nameArray(tasks),
@@ -46,7 +51,10 @@ export async function loadMarks(db: Database, accepts: string, queues: readonly 
  * Looks for ready jobs below the published marks and lifts them to the front lane. Undefined: another worker did it just now.
  * `reset`: look from the very beginning, because claims may have been rolled back.
  */
-export async function liftStragglers(db: Database, options: { reset: boolean; every: number; most: number }): Promise<Readied[] | undefined> {
+export async function liftStragglers(
+  db: Database,
+  options: { reset: boolean; every: number; most: number },
+): Promise<Readied[] | undefined> {
   const [row] = await db.run<{ floor: string }>('raise_floor', [options.reset, options.every])
   if (row === undefined) return undefined
   return db.run('lift_stragglers', [row.floor, options.most])

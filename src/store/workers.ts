@@ -14,7 +14,14 @@ export interface WorkerRow {
 /** A new incarnation with its lease. Resolves with its key. */
 export async function registerWorker(db: Database, worker: WorkerRow): Promise<number> {
   const { name, build, release, tasks, queues, lease } = worker
-  const [row] = await db.run<{ key: number }>('register_worker', [name, build, release, nameArray(tasks), nameArray(queues), lease])
+  const [row] = await db.run<{ key: number }>('register_worker', [
+    name,
+    build,
+    release,
+    nameArray(tasks),
+    nameArray(queues),
+    lease,
+  ])
   return (row as { key: number }).key
 }
 

@@ -16,6 +16,8 @@ function structured({ level, message, ...data }: LogLine): string {
 }
 
 function plain({ level, message, ...data }: LogLine): string {
-  const rest = Object.entries(data).map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+  const rest = Object.entries(data).map(
+    ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+  )
   return `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${[message, ...rest].join('  ')}\n`
 }

@@ -7,14 +7,20 @@ import { Tracker } from './tracker.ts'
 import { type LoopEnd, transactionalLoop } from './transactional.ts'
 
 /** How the collection came to its end in this run, or why it did not. Throws what the user's code throws. */
-export type IterationEnd = { readonly kind: 'exhausted'; readonly items: number } | { readonly kind: 'ended'; readonly outcome: Outcome }
+export type IterationEnd =
+  | { readonly kind: 'exhausted'; readonly items: number }
+  | { readonly kind: 'ended'; readonly outcome: Outcome }
 
 /**
  * One run of an iteration: opens the source at the saved cursor, works item by item, saves progress, and stops at a boundary when asked.
  * "The developer names the collection and the work per item, the system owns the loop" is job-iteration's idea; here progress is saved
  * during the run, not when it is interrupted, so it outlives SIGKILL.
  */
-export async function iterate(body: IterationBodyDefinition, input: unknown, port: IterationPort): Promise<IterationEnd> {
+export async function iterate(
+  body: IterationBodyDefinition,
+  input: unknown,
+  port: IterationPort,
+): Promise<IterationEnd> {
   const { checkpoint } = port
   const stopped = port.stop()
   if (stopped) return ended({ stop: stopped })
@@ -34,7 +40,10 @@ export async function iterate(body: IterationBodyDefinition, input: unknown, por
 
 function ended(end: Exclude<LoopEnd, 'done'>): IterationEnd {
   if ('asked' in end) return { kind: 'ended', outcome: outcomeOf(end.asked) }
-  return { kind: 'ended', outcome: end.stop === 'yield' ? { kind: 'yielded' } : { kind: 'interrupted', reason: end.stop } }
+  return {
+    kind: 'ended',
+    outcome: end.stop === 'yield' ? { kind: 'yielded' } : { kind: 'interrupted', reason: end.stop },
+  }
 }
 
 function outcomeOf(asked: Asked): Outcome {

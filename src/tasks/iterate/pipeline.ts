@@ -23,7 +23,12 @@ interface Pending<Ready> {
  */
 export async function* inOrder<Item, Ready>(
   source: AsyncIterable<SourceItem<Item>>,
-  options: { from: number; concurrency: number; more: () => boolean; work: (item: Item, index: number) => Ready | Promise<Ready> },
+  options: {
+    from: number
+    concurrency: number
+    more: () => boolean
+    work: (item: Item, index: number) => Ready | Promise<Ready>
+  },
 ): AsyncGenerator<Step<Ready>> {
   const items = source[Symbol.asyncIterator]()
   const window: Pending<Ready>[] = []

@@ -1,0 +1,17 @@
+import type { Database } from '../store/db.ts'
+import type { ContextPorts } from './context.ts'
+import type { EngineTransactions } from './transactions.ts'
+
+/** What a run needs of its worker. */
+export interface ExecutePorts {
+  readonly db: Database
+  readonly transactions: EngineTransactions
+  readonly log: ContextPorts['log']
+  readonly newJob: ContextPorts['newJob']
+  /** Keep completed jobs in the history. */
+  readonly keepCompleted: boolean
+  /** ms between two periodic checkpoints. */
+  readonly checkpointEvery: number
+  /** Whether other jobs wait for a slot of this worker. */
+  readonly crowded: () => boolean
+}
