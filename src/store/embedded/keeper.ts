@@ -35,7 +35,11 @@ await keep(${JSON.stringify(home)}, ${temporary})`
   }
 }
 
-/** The life of the keeper. */
+/**
+ * The life of the keeper.
+ *
+ * @public called by the program that `spawnKeeper` writes
+ */
 export async function keep(home: Home, temporary: boolean): Promise<void> {
   const only = await takeOffice(home)
   if (only === undefined) return
