@@ -25,6 +25,11 @@ export class Connection {
     this.#options = options
   }
 
+  /** Whether the database is one of the project's own. */
+  get embedded(): boolean {
+    return this.#options.database === undefined
+  }
+
   /** @throws {HoldfastError} HF_NO_DATABASE, HF_CLOSED, HF_EMBEDDED_… */
   open(): Promise<Opened> {
     if (this.#closed) throw new HoldfastError('HF_CLOSED', 'This client was closed.')

@@ -18,6 +18,14 @@ export const ERRORS = {
     cause: 'An option of `holdfast()`, a task or `app()` has a value that cannot work.',
     cure: 'The message names the option and the values it takes.',
   },
+  HF_CONFIG_LOAD: {
+    cause: 'The config file of the app could not be loaded, or does not export an app.',
+    cure: 'The message has the reason and the place. The file must end in `export default jobs.app({ tasks: […] })`.',
+  },
+  HF_CONFIG_NOT_FOUND: {
+    cause: 'A command needs the app, and there is no config file.',
+    cure: 'Run `npx holdfast init` to write one, go to the folder of your project, or name the file with `--config`.',
+  },
   HF_CURSOR: {
     cause: 'A source gave a cursor that cannot be saved: it must be a JSON value of at most 64 KiB.',
     cure: 'Make the cursor a small position (a key, a byte offset, a page token), not the data itself. The message names the source and the place in the cursor.',
@@ -96,6 +104,10 @@ export const ERRORS = {
   HF_QUEUE_NOT_FOUND: {
     cause: 'The queue is not declared.',
     cure: 'Add it to `queues` of `holdfast({ queues })`, or correct the name.',
+  },
+  HF_REPORT_SLOW: {
+    cause: 'A question about jobs or queues took longer than a command may burden the database.',
+    cure: 'Narrow it with `--queue`, `--task` or `--state`. If small questions are slow too, `holdfast doctor` looks for what holds the database up.',
   },
   HF_RESULT: {
     cause: 'A task returned a value that JSON or PostgreSQL cannot carry unchanged, or one that is too large.',
