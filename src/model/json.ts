@@ -2,8 +2,6 @@ import { type ErrorCode, HoldfastError } from './errors.ts'
 import { findJsonFault, type JsonFault, type WalkLimits } from './json-walk.ts'
 import { show } from './show.ts'
 
-export { sanitizeText } from './text.ts'
-
 export interface JsonOptions {
   /** What the value is called in messages, and the root of the path: `input` gives `input.items[3].name`. */
   readonly what?: string
