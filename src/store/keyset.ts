@@ -1,6 +1,7 @@
 /**
- * Reading any query page by page, in the order of a key (keyset pagination). A page begins after the last key of the one before, so
- * with an index on the key every page costs the same, the millionth too. Pure text: nothing here needs a connection.
+ * Reading any query page by page, in the order of a key (keyset pagination). A page begins after the last key of the
+ * one before, so with an index on the key every page costs the same, the millionth too. Pure text: nothing here needs
+ * a connection.
  */
 export interface Keyset {
   /** A whole select, without a final semicolon. */
@@ -35,7 +36,8 @@ export function keysetStatements({ text, params, key, direction, pageSize }: Key
   const page = (where: string) =>
     `select holdfast_rows.*, ${texts.join(', ')} ${from} ${where}` +
     `order by ${columns.map((column) => `${column} ${direction}`).join(', ')} limit ${pageSize + 1}`
-  // No casts: as unknown literals the parameters take the types of the columns, so the comparison is exact and an index serves it.
+  // No casts: as unknown literals the parameters take the types of the columns, so the comparison is exact and an
+  // index serves it.
   const values = key.map((_, index) => `$${params + index + 1}`)
   const after = `where (${columns.join(', ')}) ${direction === 'asc' ? '>' : '<'} (${values.join(', ')}) `
   // One look per column, because each may have an index that answers it; a single `or` has none.
@@ -51,9 +53,9 @@ export function keysetStatements({ text, params, key, direction, pageSize }: Key
 }
 
 /**
- * A value as a text that gives exactly the same value back. The driver's own values would not: its dates stop at milliseconds, and
- * an application may have told it to read bigints as numbers. Dates go through JSON, because their plain text follows the
- * session's DateStyle, which another session may read differently.
+ * A value as a text that gives exactly the same value back. The driver's own values would not: its dates stop at
+ * milliseconds, and an application may have told it to read bigints as numbers. Dates go through JSON, because their
+ * plain text follows the session's DateStyle, which another session may read differently.
  */
 function exactText(column: string): string {
   const isDate = `pg_typeof(${column}) in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)`

@@ -9,8 +9,8 @@ export interface SelectText {
 }
 
 /**
- * The parts of SQL in which `;` and `$1` mean something else than in between, and `$1` itself. Names come before strings, so that the
- * last letter of a name is never taken for the `E` of an escape string.
+ * The parts of SQL in which `;` and `$1` mean something else than in between, and `$1` itself. Names come before
+ * strings, so that the last letter of a name is never taken for the `E` of an escape string.
  */
 const TOKEN = new RegExp(
   [

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 const here = import.meta.dirname
-const tsc = join(here, '../../node_modules/.bin/tsc')
+const root = join(here, '../..')
+const tsc = join(root, 'node_modules/.bin/tsc')
 
 interface Finding {
   readonly code: string
@@ -37,17 +38,23 @@ function findings(output: string): Map<string, Finding[]> {
   return found
 }
 
-/** Every `ts` block of the README that begins with an import is a program: it must compile as it stands. */
-function writeReadmePrograms(): number {
-  for (const old of globSync('right/readme-*.gen.ts', { cwd: here })) rmSync(join(here, old))
-  const readme = readFileSync(join(here, '../../README.md'), 'utf8')
-  const programs = [...readme.matchAll(/```ts\n(import [\s\S]*?)```/g)].map((block) => block[1]!)
-  for (const [index, text] of programs.entries()) writeFileSync(join(here, `right/readme-${index + 1}.gen.ts`), text)
-  return programs.length
+/** Every `ts` block of the README and the guide that begins with an import is a program: it must compile as it stands. */
+function writeDocumentedPrograms(): string[] {
+  for (const old of globSync('right/doc-*.gen.ts', { cwd: here })) rmSync(join(here, old))
+  return ['README.md', ...globSync('docs/guide/*.md', { cwd: root })].flatMap((page) => {
+    const programs = [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n(import [\s\S]*?)```/g)]
+    return programs.map((block, index) => {
+      const file = `right/doc-${page.replaceAll('/', '-')}-${index + 1}.gen.ts`
+      writeFileSync(join(here, file), block[1]!)
+      return file
+    })
+  })
 }
 
-test('the programs of right/ and of the README compile, and every type in them is the one that they claim', async () => {
-  expect(writeReadmePrograms()).toBeGreaterThan(0)
+test('the programs of right/, the README and the guide compile, and every type in them is the one that they claim', async () => {
+  const pages = new Set(writeDocumentedPrograms().map((file) => file.replace(/-\d+\.gen\.ts$/, '')))
+  expect([...pages]).toContain('right/doc-README.md')
+  expect([...pages]).toContain('right/doc-docs-guide-sources.md')
   expect(await check('right')).toBe('')
 })
 

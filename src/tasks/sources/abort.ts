@@ -3,7 +3,10 @@ import { Snooze } from '../../model/control.ts'
 import type { Duration } from '../../model/duration.ts'
 import type { SourceContext } from '../source.ts'
 
-/** What a promise gives, or the signal's reason as soon as it aborts. The abandoned promise cannot become an unhandled rejection. */
+/**
+ * What a promise gives, or the signal's reason as soon as it aborts. The abandoned promise cannot become an unhandled
+ * rejection.
+ */
 export function orAborted<T>(promise: T | PromiseLike<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
@@ -19,10 +22,11 @@ export function orAborted<T>(promise: T | PromiseLike<T>, signal: AbortSignal): 
 }
 
 /**
- * The values of an iterable that may know nothing of signals, until the signal aborts. A pull that hangs is left behind.
+ * The values of an iterable that may know nothing of signals, until the signal aborts. A pull that hangs is left
+ * behind.
  *
- * One listener for the whole iteration: racing every pull against one long-lived promise would keep a reaction
- * on that promise for every item ever pulled.
+ * One listener for the whole iteration: racing every pull against one long-lived promise would keep a reaction on
+ * that promise for every item ever pulled.
  */
 export async function* untilAborted<T>(values: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void> {
   signal.throwIfAborted()
@@ -58,7 +62,9 @@ export async function* untilAborted<T>(values: AsyncIterable<T>, signal: AbortSi
   }
 }
 
-/** The longest wait that keeps the slot. Giving a job back and claiming it again costs about as much as this is worth. */
+/**
+ * The longest wait that keeps the slot. Giving a job back and claiming it again costs about as much as this is worth.
+ */
 const LONGEST_WAIT_MS = 1_000
 
 /** Waits on the spot when it is short, stopping at once when the signal aborts; a longer wait gives the slot back. */

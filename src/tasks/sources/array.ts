@@ -6,8 +6,8 @@ import { cursorCount, cursorObject } from './cursor.ts'
 /**
  * The elements of an array, in order. The cursor is the number of elements done.
  *
- * The array must be the same on every run: make it from the job's input or from constants. For what changes or is long, use
- * `rows`. An array that has become shorter than the cursor is refused with HF_SOURCE_CHANGED.
+ * The array must be the same on every run: make it from the job's input or from constants. For what changes or is
+ * long, use `rows`. An array that has become shorter than the cursor is refused with HF_SOURCE_CHANGED.
  */
 export function array<const Item>(items: readonly Item[]): Source<Item> {
   if (!Array.isArray(items)) refuseOption('The items of array()', 'an array', items)

@@ -6,11 +6,12 @@ import { requireSource } from './check.ts'
 const MAX_SIZE = 1_000_000
 
 /**
- * The items of a source in arrays of `size`; the last one may be shorter. The cursor is that of the last item in the batch, so that
- * `size` may change from build to build, and batches may be added to or taken from a source, while jobs are under way.
+ * The items of a source in arrays of `size`; the last one may be shorter. The cursor is that of the last item in the
+ * batch, so that `size` may change from build to build, and batches may be added to or taken from a source, while
+ * jobs are under way.
  *
- * When the source fails or snoozes after some items, those come first as a short batch: what was read is done before the
- * run ends, and a source that snoozes after every page still makes progress.
+ * When the source fails or snoozes after some items, those come first as a short batch: what was read is done before
+ * the run ends, and a source that snoozes after every page still makes progress.
  */
 export function batches<Item>(source: Source<Item>, size: number): Source<readonly Item[]> {
   requireSource('The source of batches()', source)

@@ -6,8 +6,8 @@ import { orAborted, untilAborted } from './abort.ts'
 import { refuseOption } from './check.ts'
 
 /**
- * A path, a `file:` URL, or a function that opens a stream of bytes at an offset: a ranged GET of an object store. The stream is read
- * as bytes; it must not have an encoding set.
+ * A path, a `file:` URL, or a function that opens a stream of bytes at an offset: a ranged GET of an object store.
+ * The stream is read as bytes; it must not have an encoding set.
  */
 export type FileInput =
   | string

@@ -30,10 +30,12 @@ const CR = 13
 export class CsvSyntax extends Error {}
 
 /**
- * The records of a CSV text, one array per chunk of it. Empty lines are no records. All records before a syntax error are given out first.
+ * The records of a CSV text, one array per chunk of it. Empty lines are no records. All records before a syntax error
+ * are given out first.
  *
- * The parser is loaded here, so that importing sources stays light. Its records are taken at `push`, before they enter the stream: that
- * is as fast as the parser itself, and the only moment at which the parser's position belongs to the record.
+ * The parser is loaded here, so that importing sources stays light. Its records are taken at `push`, before they
+ * enter the stream: that is as fast as the parser itself, and the only moment at which the parser's position belongs
+ * to the record.
  */
 export async function* csvRecords(
   text: AsyncIterable<Buffer>,
@@ -92,7 +94,8 @@ export async function* csvRecords(
     yield take()
     if (failure) throw syntaxError(failure, format)
   } catch (error) {
-    // The parser holds back a few bytes to look ahead. Whole records among them come before the error; a half one does not.
+    // The parser holds back a few bytes to look ahead. Whole records among them come before the error; a half one
+    // does not.
     if (!(error instanceof CsvSyntax)) {
       await finish()
       yield take().filter(({ end }) => end < given || lastByte === LF || lastByte === CR)

@@ -14,7 +14,10 @@ import { textFrom } from './text-file.ts'
 export interface CsvOptions {
   /** Between the fields of a record. Default `,`. */
   readonly delimiter?: string
-  /** Around fields that hold delimiters, line breaks or quotes. Default `"`. `false`: quotes are ordinary characters, as in many TSV files. */
+  /**
+   * Around fields that hold delimiters, line breaks or quotes. Default `"`. `false`: quotes are ordinary characters,
+   * as in many TSV files.
+   */
   readonly quote?: string | false
   /** The names of the columns of a file without a header line. */
   readonly columns?: readonly string[]
@@ -23,16 +26,20 @@ export interface CsvOptions {
 }
 
 /**
- * The rows of a CSV file (RFC 4180, UTF-8) as objects, named by its header line. The cursor is a byte offset, so that resuming a 10 GB
- * file reads nothing twice but the header.
+ * The rows of a CSV file (RFC 4180, UTF-8) as objects, named by its header line. The cursor is a byte offset, so that
+ * resuming a 10 GB file reads nothing twice but the header.
  *
- * Line breaks may be LF, CRLF or CR, and the last one may be missing; a byte order mark and empty lines are skipped. A row with too
- * many or too few fields, bad quotes or bytes that are not UTF-8 raise HF_SOURCE_FORMAT, a row that does not fit `row` HF_ITEM; both
- * name the record, the line and the byte. Rows before the bad one are done first. The file must not be rewritten while a job reads
- * it; growing is fine. What is found out about that is HF_SOURCE_CHANGED.
+ * Line breaks may be LF, CRLF or CR, and the last one may be missing; a byte order mark and empty lines are skipped.
+ * A row with too many or too few fields, bad quotes or bytes that are not UTF-8 raise HF_SOURCE_FORMAT, a row that
+ * does not fit `row` HF_ITEM; both name the record, the line and the byte. Rows before the bad one are done first.
+ * The file must not be rewritten while a job reads it; growing is fine. What is found out about that is
+ * HF_SOURCE_CHANGED.
  */
 export function csv(file: FileInput, options?: CsvOptions): Source<Record<string, string>>
-/** @param options with `row`: the schema of a row. Items are what it gives out, so it may convert: `z.coerce.number()`. */
+/**
+ * @param options with `row`: the schema of a row. Items are what it gives out, so it may convert:
+ * `z.coerce.number()`.
+ */
 export function csv<S extends Schema>(
   file: FileInput,
   options: CsvOptions & { readonly row: S },
@@ -57,7 +64,10 @@ interface Setup {
 interface Position extends CsvStart {
   /** Rows done. */
   readonly record: number
-  /** A digest of the column names: a wide header is not worth saving with every checkpoint. Missing when the columns are given. */
+  /**
+   * A digest of the column names: a wide header is not worth saving with every checkpoint. Missing when the columns
+   * are given.
+   */
   readonly header?: string
 }
 

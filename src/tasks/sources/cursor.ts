@@ -2,7 +2,10 @@ import { HoldfastError } from '../../model/errors.ts'
 
 const SHOWN = 120
 
-/** The error for a cursor that this source cannot have given. It is raised instead of starting over: that would repeat work silently. */
+/**
+ * The error for a cursor that this source cannot have given. It is raised instead of starting over: that would repeat
+ * work silently.
+ */
 export function mismatch(source: string, cursor: unknown, why: string): HoldfastError {
   const text = JSON.stringify(cursor) ?? 'undefined'
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text

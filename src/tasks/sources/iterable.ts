@@ -7,10 +7,12 @@ import { cursorCount, cursorObject } from './cursor.ts'
 type AnyIterable<Item> = Iterable<Item> | AsyncIterable<Item>
 
 /**
- * Anything that can be iterated: a Set, a generator, a client library's auto-paging list. The cursor is the number of items done.
+ * Anything that can be iterated: a Set, a generator, a client library's auto-paging list. The cursor is the number of
+ * items done.
  *
- * There is no position to go back to, so a resume takes all items from the start and skips what is done; it says so, with what it cost.
- * The items must come in the same order every time. Where that is too slow, write a source of your own (`docs/guide/sources.md`).
+ * There is no position to go back to, so a resume takes all items from the start and skips what is done; it says so,
+ * with what it cost. The items must come in the same order every time. Where that is too slow, write a source of your
+ * own (`docs/guide/sources.md`).
  *
  * @param items the iterable, or a function that makes it; the function gets the signal that says when to stop.
  */

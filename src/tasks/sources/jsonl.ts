@@ -15,9 +15,9 @@ export interface JsonlOptions {
 /**
  * The values of a file of JSON lines (NDJSON, UTF-8): one JSON value a line. The cursor is a byte offset.
  *
- * Lines end with LF or CRLF, the last line break may be missing; a byte order mark and blank lines are skipped. What is no JSON or no
- * UTF-8 raises HF_SOURCE_FORMAT, what does not fit `line` HF_ITEM; both name the line and the byte. The file must not be rewritten
- * while a job reads it; growing by whole lines is fine.
+ * Lines end with LF or CRLF, the last line break may be missing; a byte order mark and blank lines are skipped. What
+ * is no JSON or no UTF-8 raises HF_SOURCE_FORMAT, what does not fit `line` HF_ITEM; both name the line and the byte.
+ * The file must not be rewritten while a job reads it; growing by whole lines is fine.
  */
 export function jsonl(file: FileInput, options?: JsonlOptions): Source<unknown>
 /** @param options with `line`: the schema of a line. Items are what it gives out. */

@@ -4,11 +4,13 @@ import { requireFunction, requireSource } from './check.ts'
 import { cursorObject } from './cursor.ts'
 
 /**
- * For each item of `outer` the items of its own inner source: accounts and their orders. Gives `[outer item, inner item]`.
+ * For each item of `outer` the items of its own inner source: accounts and their orders. Gives `[outer item, inner
+ * item]`.
  *
- * The cursor has a part per level: where the outer source stood *before* its item, to read that item again; what its cursor was
- * *after* it, to know it again; and the position in the inner source. A resume goes on inside the inner source and repeats nothing.
- * If the outer item is gone by then, the next one is taken from its start. An outer item without inner items yields nothing.
+ * The cursor has a part per level: where the outer source stood *before* its item, to read that item again; what its
+ * cursor was *after* it, to know it again; and the position in the inner source. A resume goes on inside the inner
+ * source and repeats nothing. If the outer item is gone by then, the next one is taken from its start. An outer item
+ * without inner items yields nothing.
  */
 export function nested<A, B>(outer: Source<A>, inner: (a: A) => Source<B>): Source<readonly [A, B]>
 /** The same over three levels: gives `[outer, inner, innermost]`. */

@@ -14,8 +14,8 @@ export interface Page<Item, Token> {
   /** What to ask for next; `undefined` or `null` after the last page. */
   readonly next: Token | undefined | null
   /**
-   * The API wants to be left alone for a while (429, `Retry-After`, an exhausted quota). The items of this answer are worked on first.
-   * An answer with `retryAfter` and no items means "not now": the same page is asked for again.
+   * The API wants to be left alone for a while (429, `Retry-After`, an exhausted quota). The items of this answer are
+   * worked on first. An answer with `retryAfter` and no items means "not now": the same page is asked for again.
    */
   readonly retryAfter?: Duration | Date | undefined
 }
@@ -23,11 +23,13 @@ export interface Page<Item, Token> {
 type Position<Token> = { readonly page: Token | undefined; readonly done: number } | { readonly end: true }
 
 /**
- * The items of an API that answers page by page. The cursor is the page's token and the number of its items that are done.
+ * The items of an API that answers page by page. The cursor is the page's token and the number of its items that are
+ * done.
  *
- * A run that stops in the middle of a page asks for this page again and skips the items done, so a page should answer the same
- * when asked twice; a token that names a position (`starting_after`, a keyset) does, a page number over changing data does not.
- * With `retryAfter` of more than a second the job gives its slot back until then instead of sleeping on it.
+ * A run that stops in the middle of a page asks for this page again and skips the items done, so a page should answer
+ * the same when asked twice; a token that names a position (`starting_after`, a keyset) does, a page number over
+ * changing data does not. With `retryAfter` of more than a second the job gives its slot back until then instead of
+ * sleeping on it.
  *
  * @param fetch asks for one page; `undefined` for the first. Give it the signal. What it throws fails the run.
  */

@@ -4,9 +4,9 @@ import { refuseOption } from './check.ts'
 import { cursorObject, mismatch } from './cursor.ts'
 
 /**
- * Whole numbers from `from` to before `to`: `range(0, 3)` gives 0, 1, 2, like `slice` and Python's `range`; for "n times" take
- * `range(0, n)`. With a negative `step` it counts down: `range(3, 0, -1)` gives 3, 2, 1. The cursor is the last number done, so that
- * a new build may move `to` while the job is under way.
+ * Whole numbers from `from` to before `to`: `range(0, 3)` gives 0, 1, 2, like `slice` and Python's `range`; for "n
+ * times" take `range(0, n)`. With a negative `step` it counts down: `range(3, 0, -1)` gives 3, 2, 1. The cursor is
+ * the last number done, so that a new build may move `to` while the job is under way.
  */
 export function range(from: number, to: number, step = 1): Source<number> {
   for (const [name, value] of Object.entries({ from, to, step })) {

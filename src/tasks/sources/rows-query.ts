@@ -7,7 +7,10 @@ import { refuseOption } from './check.ts'
 import { cursorObject, mismatch } from './cursor.ts'
 
 export interface RowsOptions<Row extends object> {
-  /** One or more columns of the result that order it: never NULL, and together unique. Usually the primary key, alone or last. */
+  /**
+   * One or more columns of the result that order it: never NULL, and together unique. Usually the primary key, alone
+   * or last.
+   */
   readonly key: (keyof Row & string) | readonly (keyof Row & string)[]
   /** Values for the `$1`, `$2`, … of the query. Must be the same on every run: take them from the job's input. */
   readonly params?: readonly unknown[]
@@ -75,7 +78,10 @@ function nameOf(text: string): string {
   return `rows ${line.length > 60 ? `${line.slice(0, 60)}…` : line}`
 }
 
-/** `{ "after": { "created_at": "…", "id": "17" } }`, or `before` when descending: the key and direction are part of the cursor. */
+/**
+ * `{ "after": { "created_at": "…", "id": "17" } }`, or `before` when descending: the key and direction are part of
+ * the cursor.
+ */
 export function parseAfter({ name, key, direction }: Query, cursor: unknown): readonly string[] | undefined {
   if (cursor === undefined) return undefined
   const word = direction === 'asc' ? 'after' : 'before'

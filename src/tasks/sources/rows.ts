@@ -4,13 +4,15 @@ import { explainFailure, nullKey, repeatedKey, stateOf } from './rows-failures.t
 import { parseAfter, parseQuery, type Query, type RowsOptions } from './rows-query.ts'
 
 /**
- * The rows of any select on the job's database, page by page in the order of a key (keyset pagination: no OFFSET, no open cursor, no
- * transaction held). The cursor is the key of the last row done, as exact text: bigint, numeric, uuid and microseconds keep every digit.
+ * The rows of any select on the job's database, page by page in the order of a key (keyset pagination: no OFFSET, no
+ * open cursor, no transaction held). The cursor is the key of the last row done, as exact text: bigint, numeric, uuid
+ * and microseconds keep every digit.
  *
- * Each page is a query of its own and sees what is committed then. Rows that come in after the position are seen, before it are not;
- * a row whose key is changed meanwhile may be seen twice or not at all, so choose a key that does not change. An index on the
- * key makes every page cheap; the select itself should have no ORDER BY. A key with NULLs, or one that two rows share, would
- * lose rows at the border of a page: both raise HF_SOURCE_KEY before any of the rows concerned is given out.
+ * Each page is a query of its own and sees what is committed then. Rows that come in after the position are seen,
+ * before it are not; a row whose key is changed meanwhile may be seen twice or not at all, so choose a key that does
+ * not change. An index on the key makes every page cheap; the select itself should have no ORDER BY. A key with
+ * NULLs, or one that two rows share, would lose rows at the border of a page: both raise HF_SOURCE_KEY before any of
+ * the rows concerned is given out.
  *
  * Where the query reads is up to the caller, so the SQL is trusted: never build it from input, use `params`.
  */
@@ -95,8 +97,9 @@ function pick(columns: readonly string[], row: Row): Row {
 }
 
 /**
- * NULLs compare with nothing, so rows with a NULL key would be left out without a word. Looked for once, when the job begins. With an
- * index, or NOT NULL on PostgreSQL 17, this is instant; where it is not, the time limit of the query ends it, and the job goes on.
+ * NULLs compare with nothing, so rows with a NULL key would be left out without a word. Looked for once, when the job
+ * begins. With an index, or NOT NULL on PostgreSQL 17, this is instant; where it is not, the time limit of the query
+ * ends it, and the job goes on.
  */
 async function refuseNullKeys(query: Query, context: SourceContext): Promise<void> {
   try {

@@ -19,8 +19,8 @@ const FOREIGN = [
 /**
  * The bytes of a text file from an offset at which a line begins, as whole characters of valid UTF-8.
  *
- * On the way it makes sure that the file is still the one in which the offset was taken: the byte before must exist and end a line.
- * Reading begins one byte earlier for that, so that it costs no second request.
+ * On the way it makes sure that the file is still the one in which the offset was taken: the byte before must exist
+ * and end a line. Reading begins one byte earlier for that, so that it costs no second request.
  */
 export async function* textFrom(reader: ByteReader, offset: number, signal: AbortSignal): AsyncGenerator<Buffer, void> {
   const bytes = offset === 0 ? fromStart(reader, signal) : fromLineStart(reader, offset, signal)

@@ -4,7 +4,10 @@ import type { Source, SourceContext, SourceItem } from '../source.ts'
 import { orAborted, waitOrSnooze } from './abort.ts'
 import { requireFunction, requireSource } from './check.ts'
 
-/** At most `limit` items in `per`, evenly spread. For this job alone: a rate for all jobs of a queue belongs to the queue. */
+/**
+ * At most `limit` items in `per`, evenly spread. For this job alone: a rate for all jobs of a queue belongs to the
+ * queue.
+ */
 export interface RateLimit {
   readonly limit: number
   readonly per: Duration
@@ -19,9 +22,10 @@ export interface PauseWhile {
 }
 
 /**
- * The items of a source, held back. Waits of up to a second are waited for; for a longer one the job gives its slot back and
- * comes again (`Snooze`), so that a slow job blocks nobody. The cursor is the source's own: the throttle may be added, changed or
- * removed while jobs are under way. The idea of the throttle around an enumerator is job-iteration's.
+ * The items of a source, held back. Waits of up to a second are waited for; for a longer one the job gives its slot
+ * back and comes again (`Snooze`), so that a slow job blocks nobody. The cursor is the source's own: the throttle may
+ * be added, changed or removed while jobs are under way. The idea of the throttle around an enumerator is
+ * job-iteration's.
  */
 export function throttled<Item>(source: Source<Item>, limit: RateLimit | PauseWhile): Source<Item> {
   requireSource('The source of throttled()', source)
@@ -61,12 +65,14 @@ function whileGate(limit: PauseWhile): () => Gate {
   }
 }
 
-/** Timers are late by a millisecond or more. This much may be caught up, so that 5,000 a second are 5,000 and not 800. */
+/**
+ * Timers are late by a millisecond or more. This much may be caught up, so that 5,000 a second are 5,000 and not 800.
+ */
 const SLACK_MS = 20
 
 /**
- * A token bucket that holds next to nothing, so that items come evenly instead of in bursts. It lives in memory: after a resume the
- * first item comes at once.
+ * A token bucket that holds next to nothing, so that items come evenly instead of in bursts. It lives in memory:
+ * after a resume the first item comes at once.
  */
 function rateGate(rate: RateLimit): () => Gate {
   const { limit, per } = checkKeys(rate, ['limit', 'per'], 'throttled()')

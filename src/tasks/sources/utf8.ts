@@ -11,8 +11,8 @@ export class BadUtf8 extends Error {
 }
 
 /**
- * The same bytes in chunks that end between characters, checked to be UTF-8: decoding would replace bad bytes by U+FFFD and so
- * change data silently. Everything before the first bad byte is given out before `BadUtf8` is thrown.
+ * The same bytes in chunks that end between characters, checked to be UTF-8: decoding would replace bad bytes by
+ * U+FFFD and so change data silently. Everything before the first bad byte is given out before `BadUtf8` is thrown.
  *
  * @param offset of the first byte, for the error.
  */
