@@ -79,9 +79,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
   let ending: Promise<{ left: number; ms: number }> | undefined
   const shutdown: RunningWorker['shutdown'] = ({ reason = 'deploy', mode = config.shutdown.mode } = {}) => {
     ending ??= (async () => {
-      const { budgetMs, waitMs } = config.shutdown
+      const { budgetMs, waitMs, graceMs } = config.shutdown
       const drained = await drain(worker, { mode, reason, budget: budgetMs, wait: waitMs })
-      await worker.close()
+      await worker.close(Math.max(300, (graceMs - budgetMs) * 0.7))
       return drained
     })()
     return ending

@@ -1,12 +1,29 @@
+/** One job of a claim is let go; `sure`: it stands in the database that this worker does not hold it any more. */
+export interface LetGo {
+  readonly claim: number
+  readonly sure: boolean
+}
+
+/** Claims of which nothing is left. Of the unsure ones, the database may still hold a job: it must be asked before their row goes. */
+export interface Emptied {
+  readonly sure: readonly number[]
+  readonly unsure: readonly number[]
+}
+
+interface Open {
+  jobs: number
+  sure: boolean
+}
+
 /**
  * This worker's side of the ledger: which claims it knows of, and how many of their jobs it still holds. What the database's side has
  * beyond this is a claim whose answer was lost.
  */
 export class Ledger {
   readonly worker: number
-  readonly #open = new Map<number, number>()
+  readonly #open = new Map<number, Open>()
   readonly #isHeld: () => boolean
-  #next = 1
+  #last = 0
 
   constructor(worker: number, isHeld: () => boolean) {
     this.worker = worker
@@ -18,17 +35,22 @@ export class Ledger {
     return this.#isHeld()
   }
 
+  /** The number of the latest claim. */
+  get last(): number {
+    return this.#last
+  }
+
   /** The number of a claim that is about to be sent. */
   begin(): number {
-    const claim = this.#next++
-    this.#open.set(claim, 0)
+    const claim = ++this.#last
+    this.#open.set(claim, { jobs: 0, sure: true })
     return claim
   }
 
   /** The claim's answer has come. */
   took(claim: number, jobs: number): void {
     if (jobs === 0) this.#open.delete(claim)
-    else this.#open.set(claim, jobs)
+    else this.#open.set(claim, { jobs, sure: true })
   }
 
   /** The claim's answer was lost: whatever it took is to be given back. */
@@ -36,18 +58,22 @@ export class Ledger {
     this.#open.delete(claim)
   }
 
-  /** Lets go of one job for each claim named; returns the claims of which nothing is left. */
-  close(claims: readonly number[]): number[] {
-    const empty: number[] = []
-    for (const claim of claims) {
-      const left = (this.#open.get(claim) ?? 0) - 1
-      if (left > 0) {
-        this.#open.set(claim, left)
-        continue
-      }
-      if (this.#open.delete(claim)) empty.push(claim)
+  /** Lets jobs go. The claims of which nothing is left stay known until `forget`: only then is it written. */
+  letGo(jobs: readonly LetGo[]): Emptied {
+    const sure: number[] = []
+    const unsure: number[] = []
+    for (const { claim, sure: isSure } of jobs) {
+      const open = this.#open.get(claim)
+      if (open === undefined) continue
+      open.jobs--
+      open.sure &&= isSure
+      if (open.jobs === 0) (open.sure ? sure : unsure).push(claim)
     }
-    return empty
+    return { sure, unsure }
+  }
+
+  forget(claims: readonly number[]): void {
+    for (const claim of claims) this.#open.delete(claim)
   }
 
   /** Claims that this worker knows of, in flight ones included. */

@@ -2,6 +2,7 @@ import { type Database, isConnectionTrouble, isTransient } from '../store/db.ts'
 import {
   type Closing,
   type Complete,
+  closeClaims,
   complete,
   type Delay,
   delay,
@@ -10,7 +11,7 @@ import {
   type HandBack,
   handBack,
 } from '../store/jobs.ts'
-import type { Ledger } from './ledger.ts'
+import type { Emptied, Ledger, LetGo } from './ledger.ts'
 import type { Waker } from './wake.ts'
 
 /** What the database must be told about a run that has ended. */
@@ -19,18 +20,17 @@ export type Settlement =
   | { readonly kind: 'finish'; readonly write: Finish }
   | { readonly kind: 'delay'; readonly write: Delay }
   | { readonly kind: 'hand-back'; readonly write: HandBack }
-  /** It was written already, inside the run's own transaction, or must not be written: only its claim is closed. */
-  | { readonly kind: 'close' }
+  /** It was written already, inside the run's own transaction (`sure`), or must not be written: only its claim is closed. */
+  | { readonly kind: 'close'; readonly sure: boolean }
 
 export interface Settled {
   /** False: the fence refused it, because the job had been ended before or has moved on. */
   readonly written: boolean
 }
 
-interface Item {
+interface Item extends LetGo {
   readonly settlement: Settlement
   readonly id: string
-  readonly claim: number
   readonly ledger: Ledger
   readonly done: (settled: Settled) => void
 }
@@ -71,7 +71,7 @@ export class Settler {
 
   settle(id: string, claim: number, ledger: Ledger, settlement: Settlement, done: (settled: Settled) => void): void {
     this.#unsettled++
-    this.#waiting.push({ id, claim, ledger, settlement, done })
+    this.#waiting.push({ id, claim, ledger, settlement, sure: settlement.kind !== 'close' || settlement.sure, done })
     if (this.#flushing) return
     this.#flushing = true
     setImmediate(() => void this.#flush())
@@ -94,7 +94,9 @@ export class Settler {
   }
 
   async #write(ledger: Ledger, items: readonly Item[]): Promise<void> {
-    const written = await this.#untilWritten(ledger, items)
+    const emptied = ledger.letGo(items)
+    const written = await this.#untilWritten(ledger, items, emptied)
+    ledger.forget([...emptied.sure, ...emptied.unsure])
     for (const item of items) {
       this.#unsettled--
       item.done({ written: written.has(item.id) })
@@ -102,17 +104,19 @@ export class Settler {
     this.#options.onSettled()
   }
 
-  async #untilWritten(ledger: Ledger, items: readonly Item[]): Promise<Set<string>> {
+  async #untilWritten(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Set<string>> {
+    const { worker } = ledger
     const written = new Set<string>()
-    const claims = ledger.close(items.map((item) => item.claim))
     for (let pause = RETRY_FIRST_MS; ; pause = Math.min(pause * 2, RETRY_MOST_MS)) {
       try {
-        await this.#send(items, { worker: ledger.worker, claims }, written)
+        await this.#send(items, { worker, claims: emptied.sure }, written)
+        // The row of a job that this worker may still hold must stay: whoever empties the ledger finds the job by nothing else.
+        if (emptied.unsure.length > 0) await closeClaims(this.#options.db, worker, emptied.unsure)
         return written
       } catch (error) {
         this.#options.onTrouble(error)
         if (!isConnectionTrouble(error) && !isTransient(error)) {
-          if (items.length > 1) return this.#separately(ledger, items, written)
+          if (items.length > 1) return this.#separately(ledger, items, emptied)
           return written
         }
         if (!ledger.held) return written
@@ -122,11 +126,13 @@ export class Settler {
   }
 
   /** The server refused the batch for what one of them holds: one bad row must not stop the others. */
-  async #separately(ledger: Ledger, items: readonly Item[], written: Set<string>): Promise<Set<string>> {
+  async #separately(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Set<string>> {
+    const written = new Set<string>()
     for (const item of items) {
-      const ids = await this.#untilWritten(ledger, [item])
-      for (const id of ids) written.add(id)
+      for (const id of await this.#untilWritten(ledger, [item], NONE)) written.add(id)
     }
+    const closing = closeClaims(this.#options.db, ledger.worker, [...emptied.sure, ...emptied.unsure])
+    await closing.catch((error: unknown) => this.#options.onTrouble(error))
     return written
   }
 
@@ -166,3 +172,5 @@ export class Settler {
     }
   }
 }
+
+const NONE: Emptied = { sure: [], unsure: [] }

@@ -60,7 +60,7 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     case 'lose':
       return finish(STATE_CODES.lost, null)
     case 'nothing':
-      return { kind: 'close' }
+      return { kind: 'close', sure: attempt.settled }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from '../store/db.ts'
+import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
 import { liftStragglers, nextDue, promote } from '../store/upkeep.ts'
 import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
 import { Service } from './service.ts'
@@ -7,6 +8,8 @@ export interface UpkeepOptions {
   readonly db: Database
   /** ms */
   readonly lease: number
+  /** ms that ended jobs are kept. */
+  readonly keep: number
   readonly onReady: (queue: string) => void
   readonly onRevoked: (worker: string, jobs: number) => void
   readonly onTrouble: (what: string, error: unknown) => void
@@ -19,10 +22,13 @@ const LIFT_MOST = 1_000
 /** Once in this long the sweep looks from the very beginning: the net under everything that the floor may have missed. */
 const DEEP_EVERY_MS = 5 * 60_000
 const AGAIN_AFTER_MS = 30_000
+const PRUNE_EVERY_MS = 60 * 60_000
+const SUMMARIZE_EVERY_MS = 60_000
 const RELEASE_ROUNDS = 5
 
 /**
- * What every worker does for all: makes due jobs ready, gives the jobs of dead workers back, finds jobs that the marks would miss. Any
+ * What every worker does for all: makes due jobs ready, gives the jobs of dead workers back, finds jobs that the marks would miss,
+ * drops days of history. Any
  * number of workers may do it at once; row locks share the work out.
  */
 export class Upkeep {
@@ -30,7 +36,9 @@ export class Upkeep {
   readonly #promote: Service
   readonly #sweep: Service
   readonly #lift: Service
+  readonly #prune: Service
   #deepAt = 0
+  #pruneAt = 0
   #reset = true
 
   constructor(options: UpkeepOptions) {
@@ -48,12 +56,17 @@ export class Upkeep {
       () => this.#liftStragglers(),
       (error) => onTrouble('looking for stragglers', error),
     )
+    this.#prune = new Service(
+      () => this.#pruneOld(),
+      (error) => onTrouble('pruning', error),
+    )
   }
 
   start(): void {
     this.#promote.start()
     this.#sweep.start()
     this.#lift.start()
+    this.#prune.start()
   }
 
   /** A claim's answer was lost: its rows may be ready again below the marks. */
@@ -64,10 +77,11 @@ export class Upkeep {
   stopPromoting(): void {
     void this.#promote.stop()
     void this.#lift.stop()
+    void this.#prune.stop()
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#promote.stop(), this.#sweep.stop(), this.#lift.stop()])
+    await Promise.all([this.#promote.stop(), this.#sweep.stop(), this.#lift.stop(), this.#prune.stop()])
   }
 
   async #promoteDue(): Promise<number> {
@@ -96,6 +110,18 @@ export class Upkeep {
       if (freed.length > 0) onRevoked(name, freed.length)
       if (left === 0 || freed.length === 0) return
     }
+  }
+
+  async #pruneOld(): Promise<number> {
+    const { db, keep } = this.#options
+    const now = performance.now()
+    if (now >= this.#pruneAt) {
+      await maintainPartitions(db, keep)
+      await prune(db, keep)
+      this.#pruneAt = now + PRUNE_EVERY_MS
+    }
+    await summarizeHistory(db)
+    return SUMMARIZE_EVERY_MS
   }
 
   async #liftStragglers(): Promise<number> {

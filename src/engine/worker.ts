@@ -95,6 +95,7 @@ export class Worker {
     this.#upkeep = new Upkeep({
       db,
       lease: options.lease,
+      keep: options.historyKeep,
       onReady: (queue) => {
         this.#claimer?.wake(queue)
         this.#waker.wake(queue)
@@ -175,15 +176,16 @@ export class Worker {
   }
 
   /**
-   * The end. With code still running, the lease is left to run out in an instant, for the process must be gone before its jobs may
+   * The end, within `patience` ms. With code still running, the lease is left to run out in an instant, for the process must be gone before its jobs may
    * run elsewhere; without, the worker retires.
    */
-  async close(): Promise<void> {
+  async close(patience = LAST_WORD_MS): Promise<void> {
     this.#stopping = true
+    const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
     const { db } = this.#options
     const { key } = this
     const busy = this.#attempts.size > 0
-    await Promise.allSettled([this.#claimer?.stop(), this.#upkeep.stop(), this.#listener?.close()])
+    await bounded(Promise.allSettled([this.#claimer?.stop(), this.#upkeep.stop(), this.#listener?.close()]))
     if (key !== undefined) {
       await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) =>
         this.#trouble('leaving', error),
@@ -280,7 +282,10 @@ export class Worker {
   /** Jobs of a claim whose answer was lost would otherwise be renewed for ever, and never run. */
   async #reconcile(ledger: Ledger): Promise<void> {
     const { db } = this.#options
-    const strangers = await readClaims(db, ledger.worker, ledger.known())
+    const { last } = ledger
+    const found = await readClaims(db, ledger.worker, ledger.known())
+    // A claim that began since may have been answered before this question was.
+    const strangers = found.filter((job) => job.claim <= last)
     if (strangers.length === 0) return
     const writes = strangers.map(({ id, run }) => ({ id, run, interrupted: false, reason: null }))
     await handBack(db, writes, { worker: ledger.worker, claims: [] })
@@ -364,13 +369,10 @@ export class Worker {
 
 /** How long after its last word this process is surely gone. */
 const EXIT_MS = 250
-const LAST_WORD_MS = 2_000
+const LAST_WORD_MS = 3_000
 
-function bounded<T>(work: Promise<T>): Promise<T | undefined> {
-  return Promise.race([
-    work,
-    new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), LAST_WORD_MS).unref()),
-  ])
+function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), ms).unref())])
 }
 
 /** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */

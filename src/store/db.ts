@@ -49,7 +49,7 @@ export class Database {
       allowExitOnIdle: true,
     })
     // An idle connection that breaks is replaced at the next query; without a listener node would exit.
-    this.#pool.on('error', () => {})
+    this.#pool.on('error', ignore)
   }
 
   /** Runs one of our own statements. */
@@ -94,12 +94,17 @@ export class Database {
 
   async #connect(): Promise<pg.PoolClient> {
     try {
-      return await this.#pool.connect()
+      const client = await this.#pool.connect()
+      // A server that ends the session (idle in transaction, restart) says so between two statements: without a listener node would exit.
+      if (client.listenerCount('error') === 0) client.on('error', ignore)
+      return client
     } catch (error) {
       throw translate(error, this.schema)
     }
   }
 }
+
+function ignore(): void {}
 
 /** Options for a connection to the same database, outside the pool (the renewal thread, the listener). */
 export function clientOptions(url: string, statementTimeout = STATEMENT_TIMEOUT_MS): pg.ClientConfig {

@@ -79,6 +79,51 @@ where l.worker = $1 and l.claim = any($2::bigint[])
   where $4::boolean
 )
 select id from ended`,
+  count_ready: `with recursive known(queue) as (
+  (select j.queue from :schema.job j order by j.queue limit 1)
+  union all
+  select (select j.queue from :schema.job j where j.queue > known.queue order by j.queue limit 1) from known where known.queue is not null
+), listed as (
+  select queue from known where queue is not null
+  union
+  select unnest($1::text[]) collate "C"
+)
+select l.queue, counted.ready::int as ready, extract(epoch from clock_timestamp() - first.since)::float8 * 1000 as oldest_ms
+from listed l
+cross join lateral (
+  select count(*) as ready from (select from :schema.job j where j.queue = l.queue and j.state = 0 limit $2) as bounded
+) as counted
+cross join lateral (
+  select min(f.since) as since
+  from generate_series(0, 1) as lane
+  cross join generate_series(0, 9) as priority
+  cross join lateral (
+    select coalesce(j.started_at, j.created_at) as since
+    from :schema.job j
+    where j.queue = l.queue and j.lane = lane and j.priority = priority and j.state = 0
+    order by j.position
+    limit 1
+  ) as f
+) as first
+order by l.queue`,
+  count_running: `select j.queue, count(*)::int as running
+from :schema.ledger l
+cross join unnest(l.ids, l.runs) as k(id, run)
+join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+group by j.queue`,
+  count_unserved: `with found as (
+  select queue, task, count(*)::int as jobs from (select queue, task from :schema.job where state = 0 limit $1) as bounded group by queue, task
+), live as (
+  select w.queues, w.tasks from :schema.lease l join :schema.worker w on w.key = l.worker where w.alive and l.expires_at > clock_timestamp()
+)
+select f.queue, f.task, f.jobs, exists (select from live where f.queue = any(live.queues)) as served
+from found f
+where not exists (select from live where f.queue = any(live.queues) and f.task = any(live.tasks))
+order by f.jobs desc
+limit 20`,
+  count_waiting: `select queue, state, count(*)::int as jobs
+from (select queue, state from :schema.waiting limit $1) as bounded
+group by queue, state`,
   delay: `with moved as (
   delete from :schema.job j
   using unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
@@ -214,6 +259,32 @@ select rows::int as left from remaining`,
   from moved where reason is not null
 )
 select id, queue from moved`,
+  health_horizon: `select kind, who, detail, xids, ms
+from (
+  select 'session' as kind, pid::text as who, concat_ws(', ', usename, nullif(application_name, ''), state) as detail,
+    age(coalesce(backend_xmin, backend_xid)) as xids, extract(epoch from clock_timestamp() - xact_start)::float8 * 1000 as ms
+  from pg_catalog.pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null
+    and (backend_xmin is not null or backend_xid is not null)
+  union all
+  select 'prepared transaction', gid, owner, age(transaction), extract(epoch from clock_timestamp() - prepared)::float8 * 1000
+  from pg_catalog.pg_prepared_xacts where database = current_database()
+  union all
+  select 'replication slot', slot_name, case when active then 'in use' else 'not in use' end, age(xmin), null
+  from pg_catalog.pg_replication_slots where xmin is not null
+) as holders
+order by ms desc nulls first, xids desc
+limit 5`,
+  health_server: `select current_setting('server_version_num')::int as version, current_setting('server_version') as version_text, clock_timestamp() as now,
+  pg_is_in_recovery() as replica, current_setting('max_connections')::int as max_connections,
+  current_setting('superuser_reserved_connections')::int as reserved,
+  (select count(*)::int from pg_catalog.pg_stat_activity where backend_type = 'client backend') as used,
+  pg_has_role(current_user, 'pg_read_all_stats', 'usage') as sees_all, current_setting('autovacuum')::boolean as autovacuum`,
+  health_tables: `select relname::text as name, n_live_tup as live, n_dead_tup as dead, pg_total_relation_size(relid) as bytes,
+  extract(epoch from clock_timestamp() - greatest(last_vacuum, last_autovacuum))::float8 * 1000 as vacuumed_ms
+from pg_catalog.pg_stat_user_tables
+where schemaname = $1 and relname in ('job', 'waiting', 'checkpoint', 'lease', 'history_default')
+order by relname`,
   lift_stragglers: `with late as (
   select s.id
   from :schema.mark m
@@ -230,6 +301,55 @@ select id, queue from moved`,
   returning j.queue
 )
 select queue, count(*)::int as jobs from lifted group by queue`,
+  list_ended: `with newest as (
+  select h.id, h.state, h.queue, h.task, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
+    h.ended_at, h.error, h.worker, h.items, h.total
+  from :schema.history h
+  where h.id >= $1::uuid and ($2::uuid is null or h.id < $2) and ($3::smallint[] is null or h.state = any($3))
+    and ($4::text is null or h.task = $4) and ($5::text is null or h.queue = $5)
+  order by h.id desc
+  limit $6
+)
+select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.ended_at,
+  n.error ->> 'message' as reason, w.name as worker, n.items, n.total
+from newest n
+left join :schema.worker w on w.key = n.worker
+order by n.id desc`,
+  list_live: `with found as (
+  (
+    select j.id, j.state, j.queue, j.task, j.priority, j.run, j.failures, j.interruptions, j.losses, j.crashes, j.created_at,
+      case when j.state > 0 then j.started_at end as started_at, null::timestamptz as due_at, null as reason,
+      case when j.state > 0 then j.worker end as worker
+    from :schema.job j
+    where ($1::uuid is null or j.id < $1) and ($2::smallint[] is null or j.state = any($2))
+      and ($3::text is null or j.task = $3) and ($4::text is null or j.queue = $4)
+    order by j.id desc
+    limit $5
+  )
+  union all
+  (
+    select w.id, w.state, w.queue, w.task, w.priority, w.run, w.failures, w.interruptions, w.losses, w.crashes, w.created_at,
+      null, w.due_at, w.reason, null
+    from :schema.waiting w
+    where ($1::uuid is null or w.id < $1) and ($2::smallint[] is null or w.state = any($2))
+      and ($3::text is null or w.task = $3) and ($4::text is null or w.queue = $4)
+    order by w.id desc
+    limit $5
+  )
+), newest as (
+  select * from found order by id desc limit $5
+)
+select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.due_at,
+  n.reason, w.name as worker, c.items, c.total, c.rate
+from newest n
+left join :schema.worker w on w.key = n.worker
+left join :schema.checkpoint c on c.id = n.id
+order by n.id desc`,
+  list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
+  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms
+from :schema.lease l
+join :schema.worker w on w.key = l.worker
+order by w.key`,
   load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, p.root, p.part, p.parts
 from :schema.job j
 left join :schema.checkpoint c on c.id = j.id
@@ -240,6 +360,24 @@ from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
   lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
   next_due: `select extract(epoch from min(due_at) - clock_timestamp())::float8 * 1000 as ms from :schema.waiting`,
+  partitions: `with present as (
+  select c.relname::text as name, to_date(right(c.relname, 8), 'YYYYMMDD') as day
+  from pg_catalog.pg_inherits i
+  join pg_catalog.pg_class c on c.oid = i.inhrelid
+  join pg_catalog.pg_class p on p.oid = i.inhparent
+  join pg_catalog.pg_namespace n on n.oid = p.relnamespace
+  where n.nspname = $1 and p.relname = $2 and c.relname ~ '_[0-9]{8}$'
+), today as (
+  select (clock_timestamp() at time zone 'utc')::date as day, (clock_timestamp() - $4::float8 * interval '1 ms') at time zone 'utc' as oldest
+), wanted as (
+  select $2 || to_char(d, '_YYYYMMDD') as name, d::date as day
+  from today, generate_series(today.day::timestamp, today.day + $3::int, interval '1 day') as d
+)
+select name, b.day::text as "from", (b.day + 1)::text as "to", p.name is not null as present, b.day + 1 <= today.oldest as expired
+from (select name, day from wanted union select name, day from present) as b
+left join present p using (name)
+cross join today
+order by b.day`,
   pause_job: `with until as (
   select clock_timestamp() + $4::float8 * interval '1 ms' as at
 ), ready as (
@@ -278,6 +416,29 @@ select 'running' from asked`,
   returning queue
 )
 select queue, count(*)::int as jobs from ready group by queue`,
+  prune: `with old as (
+  select clock_timestamp() - $1::float8 * interval '1 ms' as at
+), stray_jobs as (
+  delete from :schema.history_default where ctid in (select h.ctid from :schema.history_default h, old where h.ended_at < old.at limit $2)
+), stray_runs as (
+  delete from :schema.trail_default where ctid in (select t.ctid from :schema.trail_default t, old where t.ended_at < old.at limit $2)
+), gone as (
+  delete from :schema.worker w using old
+  where w.key in (select key from :schema.worker where not alive and ended_at < old.at limit $2)
+    and not exists (select from :schema.lease l where l.worker = w.key)
+    and not exists (select from :schema.ledger l where l.worker = w.key)
+), marks as (
+  delete from :schema.mark where updated_at < clock_timestamp() - interval '7 days'
+), unanswered as (
+  delete from :schema.request r
+  where r.created_at < clock_timestamp() - interval '1 hour' and not exists (select from :schema.job j where j.id = r.id and j.state > 0)
+)
+delete from :schema.part p using old
+where p.created_at < old.at
+  and not exists (
+    select from :schema.part s
+    where s.root = p.root and (exists (select from :schema.job where id = s.job) or exists (select from :schema.waiting where id = s.job))
+  )`,
   publish_marks: `insert into :schema.mark as m (queue, accepts, lane, priority, position, tasks)
 select k.queue, $1, k.lane, k.priority, k.position, $2::text[]
 from unnest($3::text[], $4::smallint[], $5::smallint[], $6::bigint[]) as k(queue, lane, priority, position)
@@ -438,11 +599,55 @@ select r.action, r.reason, r.until,
   when not exists (select from saved)
     then :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
 from (select) as one left join saved on true left join :schema.request r on r.id = saved.id`,
+  show_job: `with found as (
+  select id, state, queue, task, version, priority, run, worker, failures, interruptions, losses, crashes, created_at, started_at,
+    null::timestamptz as due_at, null::timestamptz as ended_at, expires_at, false as at_most_once, input, null::json as result, null::json as error,
+    null as reason, null::bigint as items, null::bigint as total, null::json as cursor
+  from :schema.job where id = $1
+  union all
+  select id, state, queue, task, version, priority, run, null, failures, interruptions, losses, crashes, created_at, null,
+    due_at, null, expires_at, false, input, null, null, reason, null, null, null
+  from :schema.waiting where id = $1
+  union all
+  select id, state, queue, task, version, priority, run, worker, failures, interruptions, losses, crashes, created_at, started_at,
+    null, ended_at, null, at_most_once, input, result, error, null, items, total, cursor
+  from :schema.history where id = $1
+)
+select f.id, f.state, f.queue, f.task, f.version, f.priority, f.run, f.failures, f.interruptions, f.losses, f.crashes, f.created_at, f.started_at,
+  f.due_at, f.ended_at, f.expires_at, f.at_most_once, f.input::text as input, f.result::text as result, f.error::text as error, f.reason,
+  coalesce(c.items, f.items) as items, coalesce(c.total, f.total) as total, coalesce(c.cursor, f.cursor)::text as cursor, c.rate, c.updated_at as saved_at,
+  f.worker as worker_key, w.name as worker, w.build, w.alive, r.action, r.reason as asked_because, r.owner as asked_by, r.until,
+  p.root, p.part, p.parts, clock_timestamp() as now
+from found f
+left join :schema.checkpoint c on c.id = f.id
+left join :schema.worker w on w.key = f.worker
+left join :schema.request r on r.id = f.id
+left join :schema.part p on p.job = f.id`,
+  show_parts: `select p.part, p.parts, p.job, coalesce(j.state, w.state) as state, p.finished,
+  case when p.finished then p.items else coalesce(c.items, 0) end as items, c.total
+from :schema.part p
+left join :schema.job j on j.id = p.job
+left join :schema.waiting w on w.id = p.job
+left join :schema.checkpoint c on c.id = p.job
+where p.root = (select root from :schema.part where job = $1)
+order by p.part`,
+  show_trail: `select t.run, t.outcome, t.reason, t.error::text as error, t.started_at, t.ended_at, t.worker as worker_key, w.name as worker, w.build
+from :schema.trail t
+left join :schema.worker w on w.key = t.worker
+where t.job = $1
+order by t.ended_at desc, t.run desc
+limit $2`,
   start: `update :schema.job j
 set state = 2
 from unnest($1::uuid[], $2::int[]) as k(id, run)
 where j.id = k.id and j.run = k.run and j.state = 1
 returning j.id`,
+  summarize: `select coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::int as ranges
+from pg_catalog.pg_inherits h
+join pg_catalog.pg_index i on i.indrelid = h.inhrelid
+join pg_catalog.pg_class c on c.oid = i.indexrelid
+join pg_catalog.pg_am a on a.oid = c.relam and a.amname = 'brin'
+where h.inhparent = ':schema.history'::regclass`,
   wake: `select pg_notify($1, $2)`,
 } as const
 
@@ -580,7 +785,7 @@ create table :schema.history (
   total          bigint,
   cursor         json
 ) partition by range (ended_at);
-create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16, autosummarize = on);
+create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16);
 create table :schema.history_default partition of :schema.history default;
 
 -- Runs that ended otherwise than by completing their job: the story of a job, told by \`jobs show\`.
@@ -605,6 +810,7 @@ create table :schema.part (
   job       uuid not null,
   items     bigint not null default 0,
   finished  boolean not null default false,
+  created_at  timestamptz not null default clock_timestamp(),
   primary key (root, part)
 );
 create unique index part_job on :schema.part (job);

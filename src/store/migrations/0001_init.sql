@@ -131,7 +131,7 @@ create table :schema.history (
   total          bigint,
   cursor         json
 ) partition by range (ended_at);
-create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16, autosummarize = on);
+create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16);
 create table :schema.history_default partition of :schema.history default;
 
 -- Runs that ended otherwise than by completing their job: the story of a job, told by `jobs show`.
@@ -156,6 +156,7 @@ create table :schema.part (
   job       uuid not null,
   items     bigint not null default 0,
   finished  boolean not null default false,
+  created_at  timestamptz not null default clock_timestamp(),
   primary key (root, part)
 );
 create unique index part_job on :schema.part (job);

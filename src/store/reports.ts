@@ -1,0 +1,217 @@
+import { nameArray } from './arrays.ts'
+import { type StateName, stateName } from './codes.ts'
+import type { Database } from './db.ts'
+import { reading } from './reading.ts'
+import {
+  date,
+  json,
+  type ListedJob,
+  listedJob,
+  number,
+  type Progress,
+  progress,
+  type Row,
+  text,
+} from './report-rows.ts'
+
+/** What `holdfast jobs show` knows: the row, wherever it is, and everything that hangs on it. */
+export interface JobDetails extends ListedJob {
+  readonly version: number
+  readonly expiresAt: Date | undefined
+  /** It had started, and may never start again: a retry makes a new job of it. */
+  readonly atMostOnce: boolean
+  /** JSON text, as it was stored; undefined: none. */
+  readonly input: string | undefined
+  readonly result: string | undefined
+  /** What was thrown, described. */
+  readonly error: unknown
+  readonly cursor: unknown
+  readonly savedAt: Date | undefined
+  readonly workerKey: number | undefined
+  readonly build: string | undefined
+  /** What people asked of it that its run has not answered yet. */
+  readonly asked:
+    | {
+        readonly action: 'cancel' | 'pause'
+        readonly reason: string
+        readonly owner: string
+        readonly until: Date | undefined
+      }
+    | undefined
+  /** Runs that did not complete it, the oldest first. */
+  readonly trail: readonly TrailEntry[]
+  /** Set when it is a part of an iteration that was fanned out. */
+  readonly part: { readonly root: string; readonly index: number; readonly of: number } | undefined
+  readonly parts: readonly Part[]
+  /** The database's time when this was read. */
+  readonly now: Date
+}
+
+export interface TrailEntry {
+  readonly run: number
+  /** 'failed', 'interrupted', 'yielded', 'snoozed', 'paused', 'parked', 'lost', 'cancelled', 'expired' */
+  readonly outcome: string
+  readonly reason: string | undefined
+  readonly error: unknown
+  readonly startedAt: Date | undefined
+  readonly endedAt: Date
+  /** The worker's name, or its number when its name was forgotten. */
+  readonly worker: string | undefined
+  readonly build: string | undefined
+}
+
+export interface Part {
+  readonly part: number
+  readonly job: string
+  /** undefined: it has ended. */
+  readonly state: StateName | undefined
+  readonly finished: boolean
+  readonly progress: Progress
+}
+
+const STATEMENT_MS = 10_000
+const TRAIL_MOST = 200
+
+/** Undefined: there is no such job, or no longer. */
+export async function showJob(db: Database, id: string): Promise<JobDetails | undefined> {
+  return reading(db, STATEMENT_MS, async (on) => {
+    const [row] = await db.run<Row>('show_job', [id], on)
+    if (row === undefined) return undefined
+    const trail = await db.run<Row>('show_trail', [id, TRAIL_MOST], on)
+    const parts = row['root'] === null ? [] : await db.run<Row>('show_parts', [id], on)
+    return details(row, trail.map(trailEntry).reverse(), parts.map(part))
+  })
+}
+
+function details(row: Row, trail: readonly TrailEntry[], parts: readonly Part[]): JobDetails {
+  const { action, root } = row as { action: 'cancel' | 'pause' | null; root: string | null }
+  return {
+    ...listedJob(row),
+    version: Number(row['version']),
+    expiresAt: date(row['expires_at']),
+    atMostOnce: row['at_most_once'] === true,
+    input: text(row['input']),
+    result: text(row['result']),
+    error: json(row['error']),
+    cursor: json(row['cursor']),
+    savedAt: date(row['saved_at']),
+    worker: workerName(row),
+    workerKey: number(row['worker_key']),
+    build: text(row['build']),
+    asked:
+      action === null
+        ? undefined
+        : { action, reason: String(row['asked_because']), owner: String(row['asked_by']), until: date(row['until']) },
+    trail,
+    part: root === null ? undefined : { root, index: Number(row['part']), of: Number(row['parts']) },
+    parts,
+    now: date(row['now']) as Date,
+  }
+}
+
+function trailEntry(row: Row): TrailEntry {
+  return {
+    run: Number(row['run']),
+    outcome: String(row['outcome']),
+    reason: text(row['reason']),
+    error: json(row['error']),
+    startedAt: date(row['started_at']),
+    endedAt: date(row['ended_at']) as Date,
+    worker: workerName(row),
+    build: text(row['build']),
+  }
+}
+
+function part(row: Row): Part {
+  return {
+    part: Number(row['part']),
+    job: String(row['job']),
+    state: row['state'] === null ? undefined : stateName(Number(row['state'])),
+    finished: row['finished'] === true,
+    progress: progress(row) as Progress,
+  }
+}
+
+function workerName(row: Row): string | undefined {
+  const key = number(row['worker_key'])
+  return text(row['worker']) ?? (key === undefined ? undefined : `worker ${key}`)
+}
+
+export interface QueueReport {
+  readonly queue: string
+  readonly ready: Bounded
+  readonly running: number
+  /** By state; the sum of all queues is bounded together. */
+  readonly waiting: Readonly<Partial<Record<StateName, number>>>
+  /** ms since the ready jobs that are first in line were enqueued or last claimed; undefined: none is ready. */
+  readonly oldestMs: number | undefined
+  /** Live workers that serve it. */
+  readonly workers: number
+}
+
+/** A count that stops at a bound: `more` says that there are more. */
+export interface Bounded {
+  readonly count: number
+  readonly more: boolean
+}
+
+const READY_MOST = 10_000
+export const WAITING_MOST = 1_000_000
+
+/** Every queue that holds jobs, and those of `declared`. */
+export async function queueReport(
+  db: Database,
+  declared: readonly string[],
+): Promise<{ queues: QueueReport[]; waitingComplete: boolean }> {
+  return reading(db, STATEMENT_MS, async (on) => {
+    const waiting = await db.run<{ queue: string; state: number; jobs: number }>('count_waiting', [WAITING_MOST], on)
+    const running = await db.run<{ queue: string; running: number }>('count_running', [], on)
+    const workers = (await listWorkers(db)).filter((worker) => worker.live)
+    const names = [...new Set([...declared, ...waiting.map((row) => row.queue)])]
+    const ready = await db.run<Row>('count_ready', [nameArray(names), READY_MOST + 1], on)
+    const queues = ready.map((row) => {
+      const queue = String(row['queue'])
+      const count = Number(row['ready'])
+      const mine = waiting.filter((each) => each.queue === queue)
+      return {
+        queue,
+        ready: { count: Math.min(count, READY_MOST), more: count > READY_MOST },
+        running: running.find((each) => each.queue === queue)?.running ?? 0,
+        waiting: Object.fromEntries(mine.map((each) => [stateName(each.state), each.jobs])),
+        oldestMs: number(row['oldest_ms']),
+        workers: workers.filter((worker) => worker.queues.includes(queue)).length,
+      }
+    })
+    return { queues, waitingComplete: waiting.reduce((sum, row) => sum + row.jobs, 0) < WAITING_MOST }
+  })
+}
+
+export interface WorkerReport {
+  readonly key: number
+  readonly name: string
+  readonly build: string
+  readonly release: string
+  readonly tasks: readonly string[]
+  readonly queues: readonly string[]
+  readonly startedAt: Date
+  /** It may claim, and its lease has not run out. */
+  readonly live: boolean
+  /** ms until its lease runs out; negative: since it has. */
+  readonly leaseMs: number
+}
+
+/** Workers that live, or that died and still hold something. */
+export async function listWorkers(db: Database): Promise<WorkerReport[]> {
+  const rows = await db.run<Row>('list_workers', [])
+  return rows.map((row) => ({
+    key: Number(row['key']),
+    name: String(row['name']),
+    build: String(row['build']),
+    release: String(row['release']),
+    tasks: row['tasks'] as string[],
+    queues: row['queues'] as string[],
+    startedAt: date(row['started_at']) as Date,
+    live: row['alive'] === true && Number(row['left_ms']) > 0,
+    leaseMs: Number(row['left_ms']),
+  }))
+}

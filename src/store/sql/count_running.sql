@@ -1,0 +1,8 @@
+-- What runs, by queue. Read from the ledger, since nothing that changes per run is indexed on `job`. For people: reads only.
+-- returns: queue, running
+-- index: the ledger has a row a claim: small; job_pkey
+select j.queue, count(*)::int as running
+from :schema.ledger l
+cross join unnest(l.ids, l.runs) as k(id, run)
+join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+group by j.queue
