@@ -23,6 +23,8 @@ export interface CsvOptions {
   readonly columns?: readonly string[]
   /** The longest record, so that an unclosed quote does not read a whole file into memory. Default 8 MiB. */
   readonly maxRecordBytes?: number
+  /** Count the rows first, for progress and ETA. It reads the whole file once. Default false. */
+  readonly count?: boolean
 }
 
 /**
@@ -46,12 +48,16 @@ export function csv<S extends Schema>(
 ): Source<SchemaOutput<S>>
 export function csv(file: FileInput, options: CsvOptions & { readonly row?: Schema } = {}): Source<unknown> {
   const reader = byteReader('csv', file)
-  checkKeys(options, ['row', 'delimiter', 'quote', 'columns', 'maxRecordBytes'], 'csv()')
+  checkKeys(options, ['row', 'delimiter', 'quote', 'columns', 'maxRecordBytes', 'count'], 'csv()')
   if (options.row !== undefined) requireSchema('`row` of csv()', options.row)
   const format = parseFormat(options)
   const columns = options.columns === undefined ? undefined : checkColumns(options.columns)
   const setup: Setup = { reader, format, columns, row: options.row }
-  return { name: reader.name, open: (cursor, context) => read(setup, parsePosition(reader.name, cursor), context) }
+  return {
+    name: reader.name,
+    open: (cursor, context) => read(setup, parsePosition(reader.name, cursor), context),
+    ...(options.count === true && { count: (context) => countRows(setup, context.signal) }),
+  }
 }
 
 interface Setup {
@@ -71,6 +77,8 @@ interface Position extends CsvStart {
   readonly header?: string
 }
 
+const START: Position = { byte: 0, line: 0, record: 0 }
+
 async function* read(
   setup: Setup,
   from: Position | undefined,
@@ -79,7 +87,7 @@ async function* read(
   const { reader, format, row } = setup
   let columns = setup.columns ?? (from === undefined ? undefined : await headerAgain(setup, from, context.signal))
   let digest = setup.columns === undefined ? from?.header : undefined
-  let at: Position = from ?? { byte: 0, line: 0, record: 0 }
+  let at: Position = from ?? START
   try {
     for await (const records of csvRecords(textFrom(reader, at.byte, context.signal), at, format)) {
       for (const record of records) {
@@ -107,6 +115,12 @@ async function* read(
   if (columns === undefined) context.warn(`${reader.name} is empty: it has not even a header line`)
 }
 
+async function countRows({ reader, format, columns }: Setup, signal: AbortSignal): Promise<number> {
+  let records = 0
+  for await (const more of csvRecords(textFrom(reader, 0, signal), START, format)) records += more.length
+  return Math.max(0, columns === undefined ? records - 1 : records)
+}
+
 function toObject(columns: readonly string[], fields: readonly string[], where: () => string): Record<string, string> {
   if (fields.length !== columns.length) {
     const has = fields.length === 1 ? '1 field' : `${fields.length} fields`
@@ -123,7 +137,7 @@ function describe(name: string, at: Position, record: CsvRecord): string {
 
 /** A resume reads the header line again, from the start of the file. */
 async function headerAgain({ reader, format }: Setup, from: Position, signal: AbortSignal): Promise<readonly string[]> {
-  for await (const [header] of csvRecords(textFrom(reader, 0, signal), { byte: 0, line: 0 }, format)) {
+  for await (const [header] of csvRecords(textFrom(reader, 0, signal), START, format)) {
     if (header === undefined) continue
     const columns = checkHeader(reader.name, header.fields)
     if (digestOf(columns) === from.header) return columns

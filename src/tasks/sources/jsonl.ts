@@ -10,6 +10,8 @@ import { textFrom } from './text-file.ts'
 export interface JsonlOptions {
   /** The longest line, so that a file that has none does not end up in memory. Default 8 MiB. */
   readonly maxLineBytes?: number
+  /** Count the lines first, for progress and ETA. It reads the whole file once. Default false. */
+  readonly count?: boolean
 }
 
 /**
@@ -27,7 +29,7 @@ export function jsonl<S extends Schema>(
 ): Source<SchemaOutput<S>>
 export function jsonl(file: FileInput, options: JsonlOptions & { readonly line?: Schema } = {}): Source<unknown> {
   const reader = byteReader('jsonl', file)
-  checkKeys(options, ['line', 'maxLineBytes'], 'jsonl()')
+  checkKeys(options, ['line', 'maxLineBytes', 'count'], 'jsonl()')
   if (options.line !== undefined) requireSchema('`line` of jsonl()', options.line)
   const maxLineBytes = checkInteger(
     options.maxLineBytes ?? 8 * 1024 * 1024,
@@ -36,7 +38,11 @@ export function jsonl(file: FileInput, options: JsonlOptions & { readonly line?:
     '`maxLineBytes` of jsonl()',
   )
   const setup: Setup = { reader, schema: options.line, maxLineBytes }
-  return { name: reader.name, open: (cursor, context) => read(setup, parsePosition(reader.name, cursor), context) }
+  return {
+    name: reader.name,
+    open: (cursor, context) => read(setup, parsePosition(reader.name, cursor), context),
+    ...(options.count === true && { count: (context) => countLines(setup, context.signal) }),
+  }
 }
 
 interface Setup {
@@ -51,13 +57,15 @@ interface Position {
   readonly line: number
 }
 
+const START: Position = { byte: 0, line: 0 }
+
 async function* read(setup: Setup, from: Position, context: SourceContext): AsyncGenerator<SourceItem<unknown>, void> {
   let at = from
   for await (const text of lines(setup, from, context.signal)) {
     context.signal.throwIfAborted()
     const next = { byte: at.byte + text.length, line: at.line + 1 }
     const where = () => `${setup.reader.name}: line ${next.line} (byte ${at.byte})`
-    const value = parseLine(text, at.byte === 0, where)
+    const value = parseLine(at.byte === 0 ? withoutMark(text) : text, where)
     if (value !== undefined) {
       const item = setup.schema === undefined ? value : parseItem(setup.schema, value, where)
       yield { item: item instanceof Promise ? await item : item, cursor: next }
@@ -67,14 +75,32 @@ async function* read(setup: Setup, from: Position, context: SourceContext): Asyn
 }
 
 /** `undefined` for a blank line: JSON has no such value. */
-function parseLine(bytes: Buffer, first: boolean, where: () => string): unknown {
-  const text = bytes.toString('utf8')
+function parseLine(line: Buffer, where: () => string): unknown {
+  if (isBlank(line)) return undefined
   try {
-    return JSON.parse(first && text.startsWith('\uFEFF') ? text.slice(1) : text)
+    return JSON.parse(line.toString('utf8'))
   } catch (cause) {
-    if (text.replace('\uFEFF', '').trim() === '') return undefined
     throw new HoldfastError('HF_SOURCE_FORMAT', `${where()} is not JSON: ${(cause as Error).message}`, { cause })
   }
+}
+
+async function countLines(setup: Setup, signal: AbortSignal): Promise<number> {
+  let count = 0
+  let first = true
+  for await (const line of lines(setup, START, signal)) {
+    if (!isBlank(first ? withoutMark(line) : line)) count++
+    first = false
+  }
+  return count
+}
+
+/** Nothing but what JSON takes for white space. Looks at one byte of almost every line. */
+function isBlank(line: Buffer): boolean {
+  return line.every((byte) => byte === 32 || (byte >= 9 && byte <= 13))
+}
+
+function withoutMark(line: Buffer): Buffer {
+  return line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? line.subarray(3) : line
 }
 
 const LF = 10
@@ -117,7 +143,7 @@ function tooLong(name: string, line: number, most: number): HoldfastError {
 }
 
 function parsePosition(name: string, cursor: unknown): Position {
-  if (cursor === undefined) return { byte: 0, line: 0 }
+  if (cursor === undefined) return START
   const { byte, line } = cursorObject(name, cursor, ['byte', 'line'])
   return { byte: cursorCount(name, cursor, byte, 'byte'), line: cursorCount(name, cursor, line, 'line') }
 }

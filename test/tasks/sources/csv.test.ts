@@ -106,6 +106,14 @@ describe('the cursor of csv', () => {
   })
 })
 
+test('csv counts its rows when it is told to, and only then', async () => {
+  const text = 'a\n1\n\n"2\n3"\n4'
+  expect(await csv(inChunks(text, 4), { count: true }).count?.(testContext())).toBe(3)
+  expect(await csv(inChunks(text, 4), { count: true, columns: ['a'] }).count?.(testContext())).toBe(4)
+  expect(await csv(inChunks('', 4), { count: true }).count?.(testContext())).toBe(0)
+  expect(csv(inChunks(text, 4)).count).toBeUndefined()
+})
+
 describe('csv notices that its file has changed', () => {
   const setUp = async () => {
     const path = tempFile('a,b\n1,x\n2,y\n3,z')

@@ -2,7 +2,7 @@ import { appendFileSync, truncateSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { jsonl } from '../../../src/sources.ts'
-import { collect, inChunks, itemsOf, tempFile, untilError } from './support.ts'
+import { collect, inChunks, itemsOf, tempFile, testContext, untilError } from './support.ts'
 
 describe('jsonl reads', () => {
   test.each([
@@ -36,6 +36,12 @@ test('the cursor of jsonl is the byte after the line, and its number', async () 
     { byte: 9, line: 1 },
     { byte: 11, line: 3 },
   ])
+})
+
+test('jsonl counts its lines when it is told to, and only then', async () => {
+  const text = '\uFEFF\n1\n\n \r\n"2"\n3'
+  expect(await jsonl(inChunks(text, 4), { count: true }).count?.(testContext())).toBe(3)
+  expect(jsonl(inChunks(text, 4)).count).toBeUndefined()
 })
 
 describe('jsonl refuses with HF_SOURCE_FORMAT, after the lines before it,', () => {

@@ -74,6 +74,17 @@ const SOURCES: Record<string, { make: () => Source<unknown>; items: readonly unk
     ],
   },
   batches: { make: () => batches(range(0, 5), 2), items: [[0, 1], [2, 3], [4]] },
+  'batches of rows': {
+    make: () => batches(rows('select * from pairs', { key: ['a', 'b'], pageSize: 2 }), 3),
+    items: [
+      [
+        { a: 1, b: 'x' },
+        { a: 1, b: 'y' },
+        { a: 2, b: 'x' },
+      ],
+      [{ a: 3, b: '' }],
+    ],
+  },
   'batches of csv': {
     make: () => batches(csv(inChunks(CSV, 4)), 3),
     items: [
