@@ -33,9 +33,15 @@ export function warn(text: string): void {
   remark(`${errorColors.yellow('warning')} ${text}`)
 }
 
-/** The one JSON document that a command answers with. Indented for a person, one line for a program. */
-export function printJson(value: unknown): void {
-  stdout.write(`${maskSecrets(printableJson(value, stdout.isTTY ? 2 : undefined))}\n`)
+/** The JSON document that a command answers with: indented for a person, one line for a program. As `line`, one of a stream of them. */
+export function printJson(value: unknown, as?: 'line'): void {
+  stdout.write(`${maskSecrets(printableJson(value, stdout.isTTY && as === undefined ? 2 : undefined))}\n`)
+}
+
+/** A line about now. On a terminal the next one takes its place; without a text it goes away. */
+export function status(text?: string): void {
+  if (stdout.isTTY) stdout.write(`\r\u001b[2K${text === undefined ? '' : maskSecrets(text)}`)
+  else if (text !== undefined) print(text)
 }
 
 /** Text of a job, cut to a number of characters. */

@@ -2,7 +2,7 @@ import { plainArray } from './arrays.ts'
 import { STATE_CODES, type StateName } from './codes.ts'
 import type { Database, Queryable } from './db.ts'
 import { reading, wasTooSlow } from './reading.ts'
-import { type ListedJob, listedJob, type Row } from './report-rows.ts'
+import { date, type ListedJob, listedJob, type Row } from './report-rows.ts'
 
 export interface JobFilter {
   /** undefined: all. */
@@ -20,6 +20,8 @@ export interface JobPage {
   readonly next: string | undefined
   /** False: looking further back would have taken too long; what is older than `next` was not looked at. */
   readonly complete: boolean
+  /** The database's time when this was read. */
+  readonly now: Date
 }
 
 const STATEMENT_MS = 10_000
@@ -36,14 +38,15 @@ export async function listJobs(db: Database, filter: JobFilter): Promise<JobPage
   return reading(db, STATEMENT_MS, async (on) => {
     const codes = filter.states?.map((state) => STATE_CODES[state])
     const live = codes === undefined || codes.some((code) => code < ENDED) ? await listLive(db, on, filter, codes) : []
+    const now = await timeOn(on)
     const wantsEnded = codes === undefined || codes.some((code) => code >= ENDED)
-    const ended = wantsEnded ? await listEnded(db, on, filter, codes) : { jobs: [], downTo: FIRST_ID }
-    return page([...live, ...ended.jobs], ended.downTo, filter.limit)
+    const ended = wantsEnded ? await listEnded(db, on, filter, codes, now.getTime()) : { jobs: [], downTo: FIRST_ID }
+    return { ...page([...live, ...ended.jobs], ended.downTo, filter.limit), now }
   })
 }
 
 /** Below `downTo` the history was not looked at, so what is older belongs to the next page, even if it is known. */
-function page(found: readonly ListedJob[], downTo: string, limit: number): JobPage {
+function page(found: readonly ListedJob[], downTo: string, limit: number): Omit<JobPage, 'now'> {
   const sure = found.filter((job) => job.id >= downTo).sort((a, b) => (a.id < b.id ? 1 : -1))
   const jobs = sure.slice(0, limit)
   const complete = downTo === FIRST_ID || sure.length >= limit
@@ -71,13 +74,14 @@ async function listEnded(
   db: Database,
   on: Queryable,
   filter: JobFilter,
-  codes?: readonly number[],
+  codes: readonly number[] | undefined,
+  now: number,
 ): Promise<{ jobs: ListedJob[]; downTo: string }> {
   const { task = null, queue = null, limit } = filter
   const begun = performance.now()
   const jobs: ListedJob[] = []
   let before = filter.before ?? null
-  let top = before === null ? await newestTime(on) : timeOf(before)
+  let top = before === null ? now : timeOf(before)
   for (let span = FIRST_SPAN_MS; ; span *= GROWTH) {
     const from = span > WHOLE_SPAN_MS || top <= span ? FIRST_ID : idAt(top - span)
     const most = limit + 1 - jobs.length
@@ -96,9 +100,9 @@ async function listEnded(
   }
 }
 
-async function newestTime(on: Queryable): Promise<number> {
-  const { rows } = await on.query('select extract(epoch from clock_timestamp())::float8 * 1000 as ms')
-  return Number((rows[0] as { ms: number }).ms)
+async function timeOn(on: Queryable): Promise<Date> {
+  const { rows } = await on.query('select clock_timestamp() as now')
+  return date((rows[0] as { now: unknown }).now) as Date
 }
 
 /** The milliseconds that a UUIDv7 begins with. Of another kind of id a place in the same order, which is all that is needed. */

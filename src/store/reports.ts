@@ -1,6 +1,6 @@
 import { nameArray } from './arrays.ts'
 import { type StateName, stateName } from './codes.ts'
-import type { Database } from './db.ts'
+import type { Database, Queryable } from './db.ts'
 import { reading } from './reading.ts'
 import {
   date,
@@ -166,7 +166,7 @@ export async function queueReport(
   return reading(db, STATEMENT_MS, async (on) => {
     const waiting = await db.run<{ queue: string; state: number; jobs: number }>('count_waiting', [WAITING_MOST], on)
     const running = await db.run<{ queue: string; running: number }>('count_running', [], on)
-    const workers = (await listWorkers(db)).filter((worker) => worker.live)
+    const workers = (await listWorkers(db, on)).filter((worker) => worker.live)
     const names = [...new Set([...declared, ...waiting.map((row) => row.queue)])]
     const ready = await db.run<Row>('count_ready', [nameArray(names), READY_MOST + 1], on)
     const queues = ready.map((row) => {
@@ -201,8 +201,8 @@ export interface WorkerReport {
 }
 
 /** Workers that live, or that died and still hold something. */
-export async function listWorkers(db: Database): Promise<WorkerReport[]> {
-  const rows = await db.run<Row>('list_workers', [])
+export async function listWorkers(db: Database, on: Queryable = db): Promise<WorkerReport[]> {
+  const rows = await db.run<Row>('list_workers', [], on)
   return rows.map((row) => ({
     key: Number(row['key']),
     name: String(row['name']),

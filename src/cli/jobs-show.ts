@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatDuration } from '../model/duration.ts'
+import { HoldfastError } from '../model/errors.ts'
+import type { Failure } from '../model/failure.ts'
+import { printable, printableJson } from '../model/printable.ts'
+import { isTerminal } from '../model/states.ts'
+import type { Database } from '../store/db.ts'
+import { type JobDetails, showJob } from '../store/reports.ts'
+import { checkId } from './arguments.ts'
+import type { CommonOptions } from './command.ts'
+import { ago, moment, plural, progressLine, table } from './format.ts'
+import { colored, detailsJson } from './job-view.ts'
+import { timeline } from './jobs-timeline.ts'
+import { colors, print, printJson, short, status } from './output.ts'
+import { openSession } from './session.ts'
+
+interface ShowOptions extends CommonOptions {
+  readonly watch?: true | undefined
+}
+
+const WATCH_EVERY_MS = 500
+const SHOWN_JSON = 2_000
+
+export async function show(id: string, options: ShowOptions): Promise<void> {
+  checkId(id)
+  await using session = await openSession(options)
+  if (options.watch) return watch(session.db, id, options.json === true)
+  const job = await found(session.db, id)
+  if (options.json) printJson(detailsJson(job))
+  else print(page(job))
+}
+
+async function found(db: Database, id: string): Promise<JobDetails> {
+  const job = await showJob(db, id)
+  if (job === undefined) throw new HoldfastError('HF_JOB_NOT_FOUND', `There is no job ${id}.`)
+  return job
+}
+
+/** One line that changes, then the whole page; for a program a line for each change. */
+async function watch(db: Database, id: string, json: boolean): Promise<void> {
+  let last = ''
+  for (;;) {
+    const job = await found(db, id)
+    const ended = isTerminal(job.state)
+    const line = json ? JSON.stringify([job.state, job.run, job.progress, job.asked]) : watchLine(job)
+    if (json && line !== last) printJson(detailsJson(job), 'line')
+    else if (!json && !ended && line !== last) status(line)
+    last = line
+    if (ended && !json) status()
+    if (ended && !json) print(page(job))
+    if (ended) return
+    await sleep(WATCH_EVERY_MS)
+  }
+}
+
+function watchLine(job: JobDetails): string {
+  const { state, worker, progress } = job
+  const parts = [colored(state)]
+  if (worker !== undefined) parts.push(`on ${short(worker, 40)}`)
+  if (progress !== undefined) parts.push(progressLine(progress))
+  return parts.join('  ')
+}
+
+function page(job: JobDetails): string {
+  const head = `${colors.bold(printable(job.task))}  ${job.id}  ${colored(job.state)}`
+  const facts = factsOf(job).map(([name, value]) => `  ${colors.dim(name.padEnd(10))}  ${value}`)
+  return [head, ...facts, ...partsOf(job), '', colors.dim('Timeline (UTC)'), timeline(job)].join('\n')
+}
+
+/** What there is to say, a line each; what is nothing is left out. */
+function factsOf(job: JobDetails): [string, string][] {
+  const { now } = job
+  const facts: [string, string | undefined][] = [
+    ['queue', `${printable(job.queue)}, priority ${job.priority}`],
+    ['enqueued', `${moment(job.createdAt)}, ${ago(job.createdAt, now)}`],
+    ['runs', runsOf(job)],
+    ['due', job.dueAt && dueOf(job.dueAt, now)],
+    ['because', job.dueAt && job.reason && printable(job.reason)],
+    ['expires', job.expiresAt && `${moment(job.expiresAt)}`],
+    ['worker', workerOf(job)],
+    ['progress', job.progress && progressLine(job.progress)],
+    ['asked', askedOf(job)],
+    ['input', shownJson(job.input)],
+    ['cursor', job.cursor === undefined || job.cursor === null ? undefined : shownJson(printableJson(job.cursor))],
+    ['saved', job.savedAt && ago(job.savedAt, now)],
+    ['result', shownJson(job.result)],
+    ['error', job.error === undefined ? undefined : errorOf(job.error as Failure & { where?: string })],
+  ]
+  return facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
+}
+
+function dueOf(due: Date, now: Date): string {
+  return due > now ? `${moment(due)}, in ${formatDuration(due.getTime() - now.getTime())}` : 'now'
+}
+
+function runsOf({ run, failures, interruptions, losses, crashes }: JobDetails): string {
+  const counters = { failure: failures, interruption: interruptions, loss: losses, crash: crashes }
+  const parts = Object.entries(counters).filter(([, n]) => n > 0)
+  return [plural(run, 'run'), ...parts.map(([name, n]) => `${n} ${n === 1 ? name : PLURALS[name]}`)].join(', ')
+}
+
+const PLURALS: Readonly<Record<string, string>> = {
+  failure: 'failures',
+  interruption: 'interruptions',
+  loss: 'losses',
+  crash: 'crashes',
+}
+
+function workerOf({ worker, build, startedAt, endedAt, now }: JobDetails): string | undefined {
+  if (worker === undefined) return undefined
+  const since = startedAt === undefined ? '' : `, ${formatDuration((endedAt ?? now).getTime() - startedAt.getTime())}`
+  return `${printable(worker)}${build === undefined ? '' : `, build ${printable(build)}`}${since}`
+}
+
+function askedOf({ asked, now }: JobDetails): string | undefined {
+  if (asked === undefined) return undefined
+  const until =
+    asked.until === undefined ? '' : `, until ${moment(asked.until)} (in ${ago(now, asked.until).replace(' ago', '')})`
+  return `to ${asked.action}, by ${printable(asked.owner)}: ${printable(asked.reason)}${until}`
+}
+
+function shownJson(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const more = text.length > SHOWN_JSON ? colors.dim(` (${text.length} characters; --json has all)`) : ''
+  return short(text, SHOWN_JSON) + more
+}
+
+function errorOf(error: Failure & { where?: string }): string {
+  const head = colors.red(`${printable(String(error.name))}: ${printable(String(error.message))}`)
+  const where = error.where === undefined ? [] : [`at ${printable(error.where)}`]
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, 8)
+  const causes =
+    error.cause === undefined ? [] : [`caused by ${printable(error.cause.name)}: ${printable(error.cause.message)}`]
+  const rest = [...where, ...frames.map((line) => colors.dim(printable(line.trim()))), ...causes]
+  return [head, ...rest.map((line) => `              ${line}`)].join('\n')
+}
+
+function partsOf({ parts, id }: JobDetails): string[] {
+  if (parts.length === 0) return []
+  const rows = parts.map(({ part, job, state, finished, progress }) => {
+    const what = finished ? colored('completed') : state === undefined ? colors.red('ended') : colored(state)
+    return [`${part + 1}/${parts.length}`, job === id ? `${job} (this)` : job, what, progressLine(progress)]
+  })
+  return ['', table(['part', 'job', 'state', 'progress'], rows)]
+}
