@@ -1,8 +1,6 @@
-import { HoldfastError } from '../model/errors.ts'
+import { HoldfastError, isHoldfastError } from '../model/errors.ts'
 import { decodeJson } from '../model/json.ts'
 import { type Outcome, outcomeOfThrow } from '../model/outcome.ts'
-import { isConnectionTrouble } from '../store/db.ts'
-import { readStart, start } from '../store/jobs.ts'
 import { parseInput } from '../tasks/validate.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside } from './complete.ts'
@@ -11,14 +9,17 @@ import type { ExecutePorts } from './execute-ports.ts'
 import { IterationEnded, runIteration } from './iteration.ts'
 import { monotonic } from './monotonic.ts'
 import { resultText } from './result.ts'
+import { Starter } from './start.ts'
 
 /** Runs one attempt through its stages to an outcome. Every way out of the code joins here: return, throw, limit, stop, lost lease. */
 export class Executor {
   readonly #ports: ExecutePorts
   readonly #contexts: ContextPorts
+  readonly #starter: Starter
 
   constructor(ports: ExecutePorts) {
     this.#ports = ports
+    this.#starter = new Starter(ports.db)
     this.#contexts = {
       log: ports.log,
       newJob: ports.newJob,
@@ -30,7 +31,7 @@ export class Executor {
   run(attempt: Attempt, ended: (outcome: Outcome) => void): void {
     if (attempt.job.expired) return ended({ kind: 'expired' })
     if (attempt.task.delivery === 'at-most-once') {
-      this.#startOnce(attempt).then(
+      this.#starter.start(attempt).then(
         (started) => (started ? this.#call(attempt, ended) : ended({ kind: 'interrupted', reason: 'lease-lost' })),
         () => ended({ kind: 'lost' }),
       )
@@ -40,20 +41,27 @@ export class Executor {
   }
 
   #call(attempt: Attempt, ended: (outcome: Outcome) => void): void {
-    const settle = (result: unknown): void => ended(completed(attempt, result, this.#ports.log))
-    const fail = (error: unknown): void => ended(outcomeOfError(attempt, error))
+    const { log } = this.#ports
+    let result: unknown
     try {
       const input = this.#input(attempt)
-      const result = isThenable(input)
+      result = isThenable(input)
         ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed))
         : this.#body(attempt, input)
-      if (!isThenable(result)) return settle(result)
-      const timer = limit(attempt)
-      const late = Promise.resolve(result).then(settle, fail)
-      if (timer !== undefined) void late.finally(() => clearTimeout(timer))
     } catch (error) {
-      fail(error)
+      return ended(outcomeOfError(attempt, error))
     }
+    if (!isThenable(result)) return ended(completed(attempt, result, log))
+    const timer = limit(attempt)
+    Promise.resolve(result)
+      .then(
+        (value) => completed(attempt, value, log),
+        (error: unknown) => outcomeOfError(attempt, error),
+      )
+      .then((outcome) => {
+        clearTimeout(timer)
+        ended(outcome)
+      })
   }
 
   #input(attempt: Attempt): unknown {
@@ -69,27 +77,6 @@ export class Executor {
     if (iteration !== undefined) return runIteration(attempt, iteration, input, context, this.#ports)
     return run?.(input, context as never)
   }
-
-  /** At-most-once: the start is on record before the code runs. An unknown answer is read back; still unknown, the job is lost. */
-  async #startOnce(attempt: Attempt): Promise<boolean> {
-    const { db } = this.#ports
-    const fences = [{ id: attempt.job.id, run: attempt.job.run }]
-    try {
-      return (await start(db, fences)).has(attempt.job.id)
-    } catch (error) {
-      if (!isConnectionTrouble(error)) throw error
-    }
-    for (let pause = 50; attempt.ledger.held; pause = Math.min(pause * 2, 1000)) {
-      try {
-        if ((await readStart(db, fences)).has(attempt.job.id)) return true
-        return (await start(db, fences)).has(attempt.job.id)
-      } catch (error) {
-        if (!isConnectionTrouble(error)) throw error
-        await new Promise((resolve) => setTimeout(resolve, pause))
-      }
-    }
-    return false
-  }
 }
 
 function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']): Outcome {
@@ -103,14 +90,19 @@ function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']):
 function outcomeOfError(attempt: Attempt, thrown: unknown): Outcome {
   const error = attempt.unwrap(thrown)
   if (isFenced(error)) return { kind: 'interrupted', reason: 'lease-lost' }
+  // The database was gone, not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
+  if (isHoldfastError(error, 'HF_DATABASE_DOWN'))
+    return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS } }
   const outcome = outcomeOfThrow(error)
   // Code that asks for something keeps its word, even when it was being stopped.
   if (outcome.kind !== 'failed' || outcome.retry !== 'policy') return outcome
   return attempt.outcomeOfStop() ?? outcome
 }
 
+const DATABASE_PAUSE_MS = 1_000
+
 function isFenced(error: unknown): boolean {
-  return error instanceof HoldfastError && (error.code === 'HF_FENCED' || error.code === 'HF_LEASE_LOST')
+  return isHoldfastError(error, 'HF_FENCED') || isHoldfastError(error, 'HF_LEASE_LOST')
 }
 
 /** The soft limit: the signal aborts, and what the code does then is a failure. */

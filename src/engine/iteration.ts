@@ -37,6 +37,7 @@ export async function runIteration(
 ): Promise<unknown> {
   const checkpoint = await openCheckpoint(attempt, body, ports)
   const port = iterationPort(attempt, body, checkpoint, context, ports)
+  if (body.checkpoint === 'periodic' && checkpoint.afterLoss) reportRedone(attempt, body, checkpoint, ports)
   const end = await iterate(body, input, port)
   if (end.kind === 'ended') return new IterationEnded(end.outcome)
   if (checkpoint.part)
@@ -153,6 +154,23 @@ async function finishOnePart(
     ...ports,
     before: (open) => forgetParts(ports.db, open.on, root),
   })
+}
+
+/** At least once means: after a loss, what was done since the last checkpoint is done again. That is bounded, and said. */
+function reportRedone(
+  attempt: Attempt,
+  body: IterationBodyDefinition,
+  { items, rate }: Checkpoint,
+  { log, checkpointEvery }: ExecutePorts,
+): void {
+  const most = rate === undefined ? undefined : Math.ceil((rate * checkpointEvery) / 1000) + body.concurrency
+  const howMany = most === undefined ? 'the items' : `about ${most} items at most`
+  log(
+    'warn',
+    `The run before was lost: ${howMany} after item ${items} may be done a second time`,
+    { items, most },
+    attempt,
+  )
 }
 
 function held(found: Checkpoint | undefined, attempt: Attempt): Checkpoint {

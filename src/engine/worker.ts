@@ -17,6 +17,7 @@ import { Executor } from './execute.ts'
 import { Lease } from './lease.ts'
 import { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
+import { Service } from './service.ts'
 import { Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
 import type { EngineTransactions } from './transactions.ts'
@@ -67,6 +68,7 @@ export class Worker {
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #upkeep: Upkeep
+  readonly #attendance: Service
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
   #incarnation: Incarnation | undefined
@@ -103,6 +105,10 @@ export class Worker {
       onRevoked: (name, jobs) => options.log('warn', `Worker ${name} is gone: ${jobs} jobs were given back`, { jobs }),
       onTrouble: (what, error) => this.#trouble(what, error),
     })
+    this.#attendance = new Service(
+      () => this.#attend(),
+      (error) => this.#trouble('attending to its runs', error),
+    )
     const url = options.listenUrl
     if (url !== undefined) {
       this.#listener = new Listener({
@@ -152,6 +158,7 @@ export class Worker {
     void this.#listener?.open()
     if (this.#stopping) return
     this.#claimer.start()
+    this.#attendance.start()
     this.#upkeep.start()
   }
 
@@ -185,7 +192,14 @@ export class Worker {
     const { db } = this.#options
     const { key } = this
     const busy = this.#attempts.size > 0
-    await bounded(Promise.allSettled([this.#claimer?.stop(), this.#upkeep.stop(), this.#listener?.close()]))
+    await bounded(
+      Promise.allSettled([
+        this.#claimer?.stop(),
+        this.#attendance.stop(),
+        this.#upkeep.stop(),
+        this.#listener?.close(),
+      ]),
+    )
     if (key !== undefined) {
       await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) =>
         this.#trouble('leaving', error),
@@ -264,19 +278,20 @@ export class Worker {
     if (this.#attempts.size === 0) for (const resolve of this.#quiet.splice(0)) resolve()
   }
 
-  /** After each renewal: what the database thinks this worker holds, against memory; what people asked; what the runs have done. */
+  /** After each renewal: what the database thinks this worker holds, against memory. */
   async #renewed(mayClaim: boolean): Promise<void> {
     this.#claimer?.hold(!mayClaim)
-    const incarnation = this.#incarnation
-    if (incarnation === undefined) return
-    try {
-      await this.#reconcile(incarnation.ledger)
-      await this.#attend(incarnation.ledger.worker)
-      await this.#publish()
-      await this.#saveProgress()
-    } catch (error) {
-      this.#trouble('renewing', error)
-    }
+    const ledger = this.#incarnation?.ledger
+    if (ledger === undefined) return
+    await this.#reconcile(ledger).catch((error: unknown) => this.#trouble('comparing the ledger', error))
+  }
+
+  /** Each second: what people asked of the runs here, how far they are, how far this worker has claimed. */
+  async #attend(): Promise<number> {
+    await this.#answerRequests()
+    await this.#saveProgress()
+    await this.#publish()
+    return ATTEND_EVERY_MS
   }
 
   /** Jobs of a claim whose answer was lost would otherwise be renewed for ever, and never run. */
@@ -293,9 +308,10 @@ export class Worker {
     for (const queue of new Set(strangers.map((job) => job.queue))) this.#claimer?.wake(queue)
   }
 
-  async #attend(worker: number): Promise<void> {
-    const requests = await requestsFor(this.#options.db, worker)
-    for (const request of requests) this.#answer(request)
+  async #answerRequests(): Promise<void> {
+    const { key } = this
+    if (key === undefined || this.#attempts.size === 0) return
+    for (const request of await requestsFor(this.#options.db, key)) this.#answer(request)
   }
 
   #answer(request: JobRequest): void {
@@ -354,8 +370,7 @@ export class Worker {
 
   #hear(payload: string): void {
     if (payload !== REQUESTS) return this.#claimer?.wake(payload)
-    const { key } = this
-    if (key !== undefined) this.#attend(key).catch((error) => this.#trouble('reading requests', error))
+    this.#answerRequests().catch((error: unknown) => this.#trouble('reading requests', error))
   }
 
   /** The same trouble is said once until something else happens: an outage of an hour must not fill the log. */
@@ -369,6 +384,7 @@ export class Worker {
 
 /** How long after its last word this process is surely gone. */
 const EXIT_MS = 250
+const ATTEND_EVERY_MS = 1_000
 const LAST_WORD_MS = 3_000
 
 function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {

@@ -158,9 +158,17 @@ export const ERRORS = {
     cause: 'The `tx` given to Holdfast is not inside a transaction, or it reaches another database.',
     cure: 'Call `begin` on the client before, and use a client of the same database as `database`.',
   },
+  HF_TX_AGE: {
+    cause: 'A transaction that Holdfast opened for a handler stayed open for minutes.',
+    cure: 'Do less in one transaction: smaller batches, slow work in `prepare`, which runs outside it.',
+  },
   HF_TX_ENDED: {
     cause: 'A handler ended the transaction that Holdfast had opened for it, by COMMIT or ROLLBACK.',
     cure: 'Remove it: Holdfast commits the transaction together with the checkpoint. To undo the work, throw.',
+  },
+  HF_TX_IDLE: {
+    cause: 'A handler let its transaction wait, without a statement, so long that the server ended it.',
+    cure: 'Do slow work (network, files) in `prepare`, which runs before the transaction; or give the app a longer `lease`.',
   },
 } as const satisfies Record<string, ErrorEntry>
 

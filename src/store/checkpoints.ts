@@ -9,6 +9,10 @@ export interface Checkpoint {
   readonly total: number | undefined
   /** undefined: from the start. */
   readonly cursor: unknown
+  /** Items a second when it was saved, if known. */
+  readonly rate: number | undefined
+  /** Whether the worker of the run before vanished, so that what it did after its last checkpoint is done again. */
+  readonly afterLoss: boolean
   /** Set when the iteration was fanned out. */
   readonly part: { readonly root: string; readonly index: number; readonly of: number } | undefined
 }
@@ -32,6 +36,8 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
     items: string | null
     total: string | null
     cursor: string | null
+    rate: number | null
+    before: string | null
     root: string | null
     part: number
     parts: number
@@ -41,6 +47,8 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
     items: Number(row.items ?? 0),
     total: row.total === null ? undefined : Number(row.total),
     cursor: row.cursor === null ? undefined : JSON.parse(row.cursor),
+    rate: row.rate ?? undefined,
+    afterLoss: row.before === 'lost' || row.before === 'crashed',
     part: row.root === null ? undefined : { root: row.root, index: row.part, of: row.parts },
   }
 }

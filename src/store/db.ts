@@ -25,6 +25,7 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
+const MAX_TRANSACTION_MS = 5 * 60_000
 
 /**
  * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: statements are
@@ -68,22 +69,39 @@ export class Database {
 
   /**
    * Runs `work` in a transaction on a connection of its own: commits what it resolves with, rolls back what it throws.
-   * `open` is sent together with BEGIN, as `set local` commands.
+   * `open` is sent together with BEGIN, as `set local` commands. After `maxAge` ms the connection is cut: a transaction that goes on
+   * for ever holds back the vacuum of every table.
    */
-  async transaction<T>(work: (client: pg.PoolClient) => Promise<T>, open = ''): Promise<T> {
+  async transaction<T>(
+    work: (client: pg.PoolClient) => Promise<T>,
+    open = '',
+    maxAge = MAX_TRANSACTION_MS,
+  ): Promise<T> {
     const client = await this.#connect()
     let broken: Error | undefined
+    // The server may end the session between two statements (idle in transaction, restart); its reason comes by this event only.
+    const onError = (error: Error): void => {
+      broken ??= error
+    }
+    client.on('error', onError)
+    const timer = setTimeout(() => {
+      broken ??= new HoldfastError('HF_TX_AGE', `The transaction was open for longer than ${maxAge / 1000} s.`)
+      cut(client, broken)
+    }, maxAge)
     try {
       await client.query(`begin;${open}`)
       const result = await work(client)
       await client.query('commit')
       return result
     } catch (error) {
+      const reason = broken ?? error
       await client.query('rollback').catch((failure: Error) => {
-        broken = failure
+        broken ??= failure
       })
-      throw translate(error, this.schema)
+      throw translate(reason, this.schema)
     } finally {
+      clearTimeout(timer)
+      client.off('error', onError)
       client.release(broken)
     }
   }
@@ -94,10 +112,7 @@ export class Database {
 
   async #connect(): Promise<pg.PoolClient> {
     try {
-      const client = await this.#pool.connect()
-      // A server that ends the session (idle in transaction, restart) says so between two statements: without a listener node would exit.
-      if (client.listenerCount('error') === 0) client.on('error', ignore)
-      return client
+      return await this.#pool.connect()
     } catch (error) {
       throw translate(error, this.schema)
     }
@@ -105,6 +120,12 @@ export class Database {
 }
 
 function ignore(): void {}
+
+/** Breaks a connection at once, a statement in flight included. */
+function cut(client: pg.PoolClient, error: Error): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(error: Error): void } } }
+  connection?.stream?.destroy(error)
+}
 
 /** Options for a connection to the same database, outside the pool (the renewal thread, the listener). */
 export function clientOptions(url: string, statementTimeout = STATEMENT_TIMEOUT_MS): pg.ClientConfig {

@@ -96,7 +96,8 @@ export async function requireSchema(db: Database): Promise<void> {
   throw new HoldfastError('HF_SCHEMA_TOO_OLD', `${what}; this code needs version ${SCHEMA_VERSION}.`)
 }
 
-async function refuseNewer(db: Database): Promise<SchemaState> {
+/** @throws {HoldfastError} HF_SCHEMA_TOO_NEW */
+export async function refuseNewer(db: Database): Promise<SchemaState> {
   const state = await schemaState(db)
   const breaking = state.unknown.find((migration) => migration.kind === 'breaking')
   if (breaking === undefined) return state
@@ -113,4 +114,10 @@ function busy(schema: string, cause: unknown): HoldfastError {
     `The schema "${schema}" could not be migrated: its tables stayed locked through ${ATTEMPTS} attempts.`,
     { cause },
   )
+}
+
+/** The SQL of a migration, as it is sent. */
+export function migrationText(number: number, schema: string): string {
+  const migration = MIGRATIONS.find((each) => each.number === number)
+  return migration === undefined ? '' : inSchema(migration.text, schema)
 }

@@ -17,6 +17,9 @@ export const STATEMENTS = {
   from ready
   union all
   select id, created_at, null, run, interruptions, losses, failures, crashes, priority, version, queue, task, input from waiting
+), answered as (
+  -- What was asked of an earlier run must not meet this id again when it is retried by hand.
+  delete from :schema.request r using stopped where r.id = stopped.id
 ), told as (
   insert into :schema.trail (job, run, outcome, reason) select id, run, 'cancelled', $2 from stopped
 ), kept as (
@@ -350,7 +353,8 @@ order by n.id desc`,
 from :schema.lease l
 join :schema.worker w on w.key = l.worker
 order by w.key`,
-  load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, p.root, p.part, p.parts
+  load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, c.rate, p.root, p.part, p.parts,
+  (select t.outcome from :schema.trail t where t.job = $1 and t.run = $2 - 1 limit 1) as before
 from :schema.job j
 left join :schema.checkpoint c on c.id = j.id
 left join :schema.part p on p.job = j.id
@@ -446,19 +450,28 @@ order by 1, 3, 4
 on conflict (queue, accepts, lane, priority) do update
 set position = excluded.position, updated_at = clock_timestamp()
 where m.position < excluded.position`,
-  raise_floor: `update :schema.horizon h
-set floor = case when settled then h.sampled_position else h.floor end,
-  sampled_position = case when settled or h.sampled_xid is null then h.next_position else h.sampled_position end,
-  sampled_xid = case when settled or h.sampled_xid is null then pg_snapshot_xmax(now.snapshot) else h.sampled_xid end,
-  next_position = (select last_value from :schema.position),
-  swept_at = clock_timestamp()
-from (
-  select floor as before, pg_current_snapshot() as snapshot,
-    coalesce(pg_snapshot_xmin(pg_current_snapshot()) >= sampled_xid, false) as settled
-  from :schema.horizon
-) as now
-where $1 or h.swept_at < clock_timestamp() - $2::float8 * interval '1 ms'
-returning case when $1 then 0 else now.before end::text as floor`,
+  raise_floor: `with tick as (
+  update :schema.horizon h
+  set floor = case when now.settled then h.sampled_position else h.floor end,
+    sampled_position = case when now.settled or now.unsampled then h.next_position else h.sampled_position end,
+    sampled_xid = case when now.settled or now.unsampled then pg_snapshot_xmax(now.snapshot) else h.sampled_xid end,
+    next_position = now.position,
+    swept_at = clock_timestamp()
+  from (
+    select floor, swept_at, pg_current_snapshot() as snapshot,
+      coalesce(sampled_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled,
+      -- An id of the future comes from another server, from which this database was restored.
+      coalesce(sampled_xid > pg_snapshot_xmax(pg_current_snapshot()), true) as unsampled,
+      (select case when is_called then last_value else 0 end from :schema.position) as position
+    from :schema.horizon
+  ) as now
+  -- What was read must be what is updated: whoever waited here for another tick has a snapshot that is too old for it.
+  where h.swept_at = now.swept_at and h.swept_at < clock_timestamp() - $2::float8 * interval '1 ms'
+  returning now.floor
+)
+select case when $1 then 0 else floor end::text as floor from tick
+union all
+select '0' where $1 and not exists (select from tick)`,
   read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
   j.expires_at <= clock_timestamp() as expired
 from :schema.ledger l
@@ -492,12 +505,17 @@ select key from started`,
   delete from :schema.job j using held where j.id = held.id and held.state = 2
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority, j.version,
     j.queue, j.task, j.input
+), progress as (
+  delete from :schema.checkpoint c using lost where c.id = lost.id
+  returning c.id, c.items, c.total, c.cursor
+), requests as (
+  delete from :schema.request r using lost where r.id = lost.id
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
-    at_most_once, queue, task, input)
-  select id, created_at, started_at, run, worker, interruptions, losses + 1, failures, crashes, 24, priority, version,
-    true, queue, task, input
-  from lost
+    at_most_once, queue, task, input, items, total, cursor)
+  select l.id, l.created_at, l.started_at, l.run, l.worker, l.interruptions, l.losses + 1, l.failures, l.crashes, 24, l.priority, l.version,
+    true, l.queue, l.task, l.input, p.items, p.total, p.cursor
+  from lost l left join progress p on p.id = l.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, started_at)
   select id, run, $1, 'lost', $2, started_at from freed
@@ -552,6 +570,9 @@ delete from :schema.lease using gone where worker = gone.key returning worker`,
 ), progress as (
   insert into :schema.checkpoint (id, run, items, total, cursor)
   select id, run, items, total, cursor from ended where items is not null and not at_most_once
+), forgotten as (
+  -- Asked in the instant in which the job ended: it was not meant for what comes now.
+  delete from :schema.request r using ended where r.id = ended.id
 ), kept as (
   insert into :schema.history select * from ended where at_most_once
 ), due as (

@@ -1,7 +1,7 @@
 -- Cancels jobs: what is ready or waiting ends at once; of what runs, the run is asked to stop.
 -- params: $1 ids uuid[], $2 reason text, $3 owner text
 -- returns: id, was: 'ready', 'waiting' (ended now) or 'running' (asked). A missing one has ended, is unknown, or moved this instant: ask again.
--- index: job_pkey, waiting_pkey
+-- index: job_pkey, waiting_pkey, checkpoint_pkey, request_pkey
 with ready as (
   delete from :schema.job j where j.id = any($1::uuid[]) and j.state = 0 returning j.*
 ), waiting as (
@@ -19,6 +19,9 @@ with ready as (
   from ready
   union all
   select id, created_at, null, run, interruptions, losses, failures, crashes, priority, version, queue, task, input from waiting
+), answered as (
+  -- What was asked of an earlier run must not meet this id again when it is retried by hand.
+  delete from :schema.request r using stopped where r.id = stopped.id
 ), told as (
   insert into :schema.trail (job, run, outcome, reason) select id, run, 'cancelled', $2 from stopped
 ), kept as (

@@ -2,7 +2,7 @@
 -- made ready at once. An at-most-once job is never started twice: its retry is a new job.
 -- params: $1 id uuid, $2 new id uuid for a job that may not start twice
 -- returns: id, queue of the job that is ready now; no row: nothing to retry (unknown, running, ready, or completed)
--- index: history_id (BRIN), waiting_pkey
+-- index: history_id (BRIN), waiting_pkey, request_pkey
 with ended as (
   delete from :schema.history h where h.id = $1 and h.state > 20 returning h.*
 ), again as (
@@ -14,6 +14,9 @@ with ended as (
 ), progress as (
   insert into :schema.checkpoint (id, run, items, total, cursor)
   select id, run, items, total, cursor from ended where items is not null and not at_most_once
+), forgotten as (
+  -- Asked in the instant in which the job ended: it was not meant for what comes now.
+  delete from :schema.request r using ended where r.id = ended.id
 ), kept as (
   insert into :schema.history select * from ended where at_most_once
 ), due as (
