@@ -1,0 +1,61 @@
+import { formatDuration } from '../model/duration.ts'
+import type { StateName } from '../store/codes.ts'
+import { type Bounded, type QueueReport, queueReport } from '../store/reports.ts'
+import type { CommonOptions } from './command.ts'
+import { count, table } from './format.ts'
+import { colors, print, printJson, remark, short } from './output.ts'
+import { openSession } from './session.ts'
+
+const WAITING = ['scheduled', 'retrying', 'snoozed', 'paused', 'parked'] as const satisfies StateName[]
+
+export async function showQueues(options: CommonOptions): Promise<void> {
+  await using session = await openSession(options)
+  const declared = [...(session.loaded?.internals.client.queues.keys() ?? [])]
+  const { queues, waitingComplete } = await queueReport(session.db, declared)
+  if (options.json) {
+    const listed = queues.map((queue) => queueJson(queue, session.loaded && declared.includes(queue.queue)))
+    return printJson({ queues: listed, waitingComplete })
+  }
+  if (queues.length === 0) return remark('No queues: no config declares one, and no job is in one.')
+  print(
+    table(
+      HEAD,
+      queues.map((queue) => row(queue, session.loaded === undefined || declared.includes(queue.queue))),
+    ),
+  )
+  if (!waitingComplete) remark('So many jobs wait that not all of them were counted.')
+}
+
+const HEAD = ['queue', 'ready', 'oldest', 'running', 'workers', ...WAITING, 'note']
+
+function row(report: QueueReport, declared: boolean): string[] {
+  const { queue, ready, oldestMs, running, waiting, workers } = report
+  const unserved = workers === 0 && ready.count > 0
+  return [
+    short(queue, 40),
+    bounded(ready),
+    oldestMs === undefined ? '' : formatDuration(oldestMs),
+    count(running),
+    unserved ? colors.red('0') : count(workers),
+    ...WAITING.map((state) => count(waiting[state] ?? 0)),
+    [...(unserved ? ['no worker serves it'] : []), ...(declared ? [] : ['not declared'])].join(', '),
+  ]
+}
+
+function bounded({ count: n, more }: Bounded): string {
+  return `${count(n)}${more ? '+' : ''}`
+}
+
+function queueJson({ queue, ready, oldestMs, running, waiting, workers }: QueueReport, declared?: boolean): object {
+  return {
+    queue,
+    /** null: there was no config to ask. */
+    declared: declared ?? null,
+    ready: ready.count,
+    readyIsMore: ready.more,
+    oldestMs: oldestMs === undefined ? null : Math.round(oldestMs),
+    running,
+    workers,
+    waiting: Object.fromEntries(WAITING.map((state) => [state, waiting[state] ?? 0])),
+  }
+}
