@@ -24,6 +24,12 @@ describe('array and range', () => {
     expect(await itemsOf(range(-1, 1))).toEqual([-1, 0])
   })
 
+  test('partitions by step cover a range in near-equal parts', async () => {
+    const parts = await Promise.all([0, 1, 2].map((index) => itemsOf(range(index, 10, 3))))
+    expect(parts.map((part) => part.length)).toEqual([4, 3, 3])
+    expect(new Set(parts.flat())).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
+  })
+
   test('a new build may move the end of a range', async () => {
     const { cursor } = (await collect(range(0, 3)))[1]!
     expect(await itemsOf(range(0, 5), cursor)).toEqual([2, 3, 4])
