@@ -1,3 +1,4 @@
+import { HoldfastError } from '../model/errors.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
@@ -6,14 +7,20 @@ import { ItemFailure } from '../tasks/iterate/failure.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 
+/** A job that code enqueued, and the item that did: before all items, in `start` and in plain tasks, it is -1. */
+export interface Outgoing {
+  readonly item: number
+  readonly job: NewJob
+}
+
 /** One run of one job on this worker, from claim to settle. */
 export class Attempt {
   readonly job: Claimed
   readonly task: TaskDefinition
   readonly ledger: Ledger
   readonly startedAt = monotonic()
-  /** Jobs that its code enqueued and that are written with its next write. */
-  readonly enqueued: NewJob[] = []
+  /** Jobs that its code enqueued and that are not written yet. Each is written with what covers its item: a checkpoint, or the end. */
+  outgoing = NONE
   /** Why the loop of an iteration should stop at its next boundary. */
   stopAt: InterruptReason | undefined
   /** `complete` was called. */
@@ -38,9 +45,30 @@ export class Attempt {
     this.ledger = ledger
   }
 
+  enqueue(job: NewJob, item: number): void {
+    if (this.settled) {
+      const why = 'the job has completed, and with it everything that it enqueued was committed'
+      throw new HoldfastError('HF_TX', `enqueue() was called after complete(): ${why}. Call it before, or inside.`)
+    }
+    if (this.outgoing === NONE) this.outgoing = []
+    this.outgoing.push({ item, job })
+  }
+
+  /** Its code says how far it is. An iteration's own count says more, and its saved place must not be overwritten. */
+  report(done: number, total: number | undefined): void {
+    if (this.task.kind === 'iteration') return
+    this.progress = { done: wholeNumber(done) ?? 0, total: wholeNumber(total) }
+  }
+
+  /** What has been committed is not written again. */
+  sent(written: readonly Outgoing[]): void {
+    const gone = new Set(written)
+    this.outgoing = this.outgoing.filter((each) => !gone.has(each))
+  }
+
   /** It may have a checkpoint or a request in the database, which must go when it ends. */
   get hasTraces(): boolean {
-    return this.task.kind === 'iteration' || this.asked !== undefined || this.reported
+    return this.task.kind === 'iteration' || this.asked !== undefined || this.reported || this.job.run > 1
   }
 
   /** Made when the code first looks: a controller costs more than the rest of a small run. */
@@ -93,4 +121,12 @@ export class Attempt {
     if (reason === 'cancel') return { kind: 'cancelled' }
     return { kind: 'interrupted', reason }
   }
+}
+
+/** Shared, and never written to: most runs enqueue nothing. */
+const NONE: Outgoing[] = []
+
+function wholeNumber(value: unknown): number | undefined {
+  const whole = Math.floor(Number(value))
+  return Number.isSafeInteger(whole) && whole >= 0 ? whole : undefined
 }

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../model/errors.ts'
 import { STATE_CODES } from '../store/codes.ts'
-import type { Database } from '../store/db.ts'
+import type { Database, Queryable } from '../store/db.ts'
 import { enqueue, finish, finishInTransaction } from '../store/jobs.ts'
-import type { Attempt } from './attempt.ts'
+import type { Attempt, Outgoing } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
 import { resultText } from './result.ts'
 import type { EngineTransactions, OpenTransaction } from './transactions.ts'
@@ -28,29 +28,30 @@ export async function completeInside(
       'complete() was called twice in one run: it ends the job, so it can be called once.',
     )
   attempt.completing = true
-  const result = await ports.transactions.run(async (open) => {
+  const { value, sent } = await ports.transactions.run(async (open) => {
     const value = await write(open.tx)
-    await finishInside(attempt, open, value, ports)
-    return value
+    return { value, sent: await finishInside(attempt, open, value, ports) }
   })
+  attempt.sent(sent)
   attempt.settled = true
-  return result
+  return value
 }
 
-/** The last writes of a transaction that completes its job. */
+/** The last writes of a transaction that completes its job. Gives the enqueued jobs that are among them. */
 export async function finishInside(
   attempt: Attempt,
   open: OpenTransaction,
   value: unknown,
   ports: CompletePorts,
-): Promise<void> {
-  await writeEnqueued(ports.db, attempt, open)
+): Promise<readonly Outgoing[]> {
+  const sent = await writeEnqueued(ports.db, attempt, open.on)
   await ports.before?.(open)
   await finishInTransaction(ports.db, open.on, attempt.job, {
     result: resultText(attempt, value, ports.log),
     keep: ports.keepCompleted,
     nonce: open.nonce,
   })
+  return sent
 }
 
 /** A run that returned after `ctx.enqueue`: its completion and its new jobs commit together. False: the job has moved on. */
@@ -66,13 +67,23 @@ export async function finishWithEnqueued(
     const write = { id, run, state: STATE_CODES.completed, result, error: null, keep: keepCompleted }
     const ended = await finish(db, [write], { worker: attempt.ledger.worker, claims: [] }, on)
     if (!ended.has(id)) return false
-    await writeEnqueued(db, attempt, { on })
+    await writeEnqueued(db, attempt, on)
     return true
   })
 }
 
-/** What the run enqueued commits with this transaction, or never existed. */
-export async function writeEnqueued(db: Database, attempt: Attempt, open: Pick<OpenTransaction, 'on'>): Promise<void> {
-  const jobs = attempt.enqueued.splice(0)
-  for (const [queue, group] of Map.groupBy(jobs, (job) => job.queue)) await enqueue(db, group, queue, open.on)
+/**
+ * Writes what items before `items` enqueued: it commits with this transaction, or never existed. Tell the attempt that they were sent
+ * once it has committed.
+ */
+export async function writeEnqueued(
+  db: Database,
+  attempt: Attempt,
+  on: Queryable,
+  items = Number.POSITIVE_INFINITY,
+): Promise<readonly Outgoing[]> {
+  const sending = attempt.outgoing.filter(({ item }) => item < items)
+  const jobs = sending.map(({ job }) => job)
+  for (const [queue, group] of Map.groupBy(jobs, (job) => job.queue)) await enqueue(db, group, queue, on)
+  return sending
 }

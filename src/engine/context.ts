@@ -1,11 +1,12 @@
 import type { ItemCtx, JobInfo, Logger } from '../tasks/context.ts'
+import type { NewJob } from '../store/jobs.ts'
 import type { Attempt } from './attempt.ts'
 
 /** What the contexts of one worker's runs share. */
 export interface ContextPorts {
   readonly log: (level: 'info' | 'warn' | 'error', message: string, data: object | undefined, attempt: Attempt) => void
   /** Checks a job that code enqueues, and gives its row. */
-  readonly newJob: (what: unknown, input: unknown, options: object | undefined) => Attempt['enqueued'][number]
+  readonly newJob: (what: unknown, input: unknown, options: object | undefined) => NewJob
   readonly complete: (attempt: Attempt, write: (tx: unknown) => unknown) => Promise<unknown>
 }
 
@@ -46,17 +47,18 @@ export class RunContext {
   }
 
   get enqueue() {
-    return (what: unknown, input?: unknown, options?: object): { id: string } => {
-      const job = this.#ports.newJob(what, input, options)
-      this.#attempt.enqueued.push(job)
-      return { id: job.id }
-    }
+    return (what: unknown, input?: unknown, options?: object): { id: string } =>
+      this.enqueueFor(-1, what, input, options)
+  }
+
+  enqueueFor(item: number, what: unknown, input: unknown, options: object | undefined): { id: string } {
+    const job = this.#ports.newJob(what, input, options)
+    this.#attempt.enqueue(job, item)
+    return { id: job.id }
   }
 
   get progress() {
-    return (done: number, total?: number): void => {
-      this.#attempt.progress = { done, total }
-    }
+    return (done: number, total?: number): void => this.#attempt.report(done, total)
   }
 
   get idempotencyKey() {
@@ -94,7 +96,8 @@ class ItemContext {
     return this.#run.log
   }
   get enqueue() {
-    return this.#run.enqueue
+    return (what: unknown, input?: unknown, options?: object): { id: string } =>
+      this.#run.enqueueFor(this.index, what, input, options)
   }
   get progress() {
     return this.#run.progress

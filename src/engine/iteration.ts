@@ -91,17 +91,19 @@ function iterationPort(
       if (body.maxSlotTime === undefined || monotonic() - attempt.startedAt < body.maxSlotTime) return undefined
       return ports.crowded() ? 'yield' : undefined
     },
-    commit: async (saved, _ctx, work) =>
-      note(
-        await ports.transactions.run(async (open) => {
-          await work(open.tx)
-          await writeEnqueued(db, attempt, open)
-          return saveCheckpointInTransaction(db, open.on, attempt.job, progressOf(saved), open.nonce)
-        }),
-      ),
+    commit: async (saved, work) => {
+      const { asked, sent } = await ports.transactions.run(async (open) => {
+        await work(open.tx)
+        const sent = await writeEnqueued(db, attempt, open.on, saved.items)
+        const asked = await saveCheckpointInTransaction(db, open.on, attempt.job, progressOf(saved), open.nonce)
+        return { asked, sent }
+      })
+      attempt.sent(sent)
+      return note(asked)
+    },
     save: async (saved) => {
       const progress = progressOf(saved)
-      if (attempt.enqueued.length > 0) return note(await saveWithEnqueued(attempt, progress, ports))
+      if (attempt.outgoing.length > 0) return note(await saveWithEnqueued(attempt, progress, ports))
       const answer = await saveCheckpoint(db, attempt.job, progress)
       if (answer === 'refused') throw movedOn(attempt)
       return note(answer)
@@ -114,13 +116,15 @@ async function saveWithEnqueued(
   progress: Parameters<typeof saveCheckpoint>[2],
   ports: ExecutePorts,
 ): Promise<Asked | undefined> {
-  return ports.db.transaction(async (client) => {
+  const { asked, sent } = await ports.db.transaction(async (client) => {
     const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
-    await writeEnqueued(ports.db, attempt, { on })
-    const answer = await saveCheckpoint(ports.db, attempt.job, progress, on)
-    if (answer === 'refused') throw movedOn(attempt)
-    return answer
+    const sent = await writeEnqueued(ports.db, attempt, on, progress.items)
+    const asked = await saveCheckpoint(ports.db, attempt.job, progress, on)
+    if (asked === 'refused') throw movedOn(attempt)
+    return { asked, sent }
   })
+  attempt.sent(sent)
+  return asked
 }
 
 /**
@@ -137,14 +141,14 @@ async function finishOnePart(
 ): Promise<unknown> {
   const { root } = own.part
   const { id } = attempt.job
-  const others = await ports.transactions.run(async (open) => {
-    const left = await lockParts(ports.db, open.on, root, id)
-    if (left.unfinished === 0) return left
+  const { others, sent } = await ports.transactions.run(async (open) => {
+    const others = await lockParts(ports.db, open.on, root, id)
+    if (others.unfinished === 0) return { others, sent: [] }
     await finishPart(ports.db, open.on, root, id, own.items)
-    await finishInside(attempt, open, { items: own.items }, ports)
-    return left
+    return { others, sent: await finishInside(attempt, open, { items: own.items }, ports) }
   })
   if (others.unfinished > 0) {
+    attempt.sent(sent)
     attempt.settled = true
     return undefined
   }

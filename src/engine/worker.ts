@@ -245,7 +245,7 @@ export class Worker {
   }
 
   #ended(attempt: Attempt, outcome: Outcome): void {
-    if (outcome.kind === 'completed' && attempt.enqueued.length > 0 && !attempt.settled) {
+    if (outcome.kind === 'completed' && attempt.outgoing.length > 0 && !attempt.settled) {
       finishWithEnqueued(this.#options, attempt, outcome.result).then(
         (written) => {
           attempt.settled = written
@@ -337,9 +337,8 @@ export class Worker {
       if (progress === undefined) continue
       attempt.progress = undefined
       attempt.reported = true
-      const items = Math.max(0, Math.floor(progress.done))
       await saveCheckpoint(this.#options.db, attempt.job, {
-        items,
+        items: progress.done,
         total: progress.total,
         cursor: 'null',
         rate: undefined,

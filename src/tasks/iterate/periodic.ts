@@ -65,7 +65,9 @@ async function oneByOne(
   } catch (error) {
     throw new ItemFailure(opened.name, tracker.items, after, error)
   }
-  return 'done'
+  // A source may just end when its signal aborts.
+  const stop = port.stop()
+  return stop && stop !== 'yield' ? { stop } : 'done'
 }
 
 async function severalAtOnce(
@@ -76,10 +78,16 @@ async function severalAtOnce(
   saver: Saver,
 ): Promise<LoopEnd> {
   const { prepare } = body
+  // Kept, for the answer may change: an end that was a stop must not be taken for the end of the collection.
+  let stop: ReturnType<IterationPort['stop']>
+  const stopped = () => {
+    stop ??= port.stop()
+    return stop
+  }
   const steps = inOrder(opened.items, {
     from: tracker.items,
     concurrency: body.concurrency,
-    more: () => port.stop() === undefined && saver.asked === undefined,
+    more: () => stopped() === undefined && saver.asked === undefined,
     work: async (item, index) => {
       const ctx = port.itemCtx(index)
       await body.each(prepare === undefined ? item : await prepare(item, ctx), ctx)
@@ -100,8 +108,9 @@ async function severalAtOnce(
     throw new ItemFailure(opened.name, tracker.items, tracker.cursor, error)
   }
   if (saver.asked) return { asked: saver.asked }
-  const stop = port.stop()
-  return stop ? { stop } : 'done'
+  // A source may also just end when its signal aborts.
+  const why = stopped()
+  return why ? { stop: why } : 'done'
 }
 
 class Saver {

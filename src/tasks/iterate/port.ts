@@ -26,7 +26,7 @@ export interface IterationPort {
   /** Asked after each item: why the loop should stop at this boundary. */
   stop(): InterruptReason | 'yield' | undefined
   /** Runs `work` in a transaction and saves the progress as its last write. */
-  commit(saved: Saved, ctx: ItemCtx<string>, work: (tx: unknown) => unknown): Promise<Asked | undefined>
+  commit(saved: Saved, work: (tx: unknown) => unknown): Promise<Asked | undefined>
   /** Saves progress outside any transaction of the user's. */
   save(saved: Saved): Promise<Asked | undefined>
 }

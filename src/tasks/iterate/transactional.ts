@@ -17,10 +17,16 @@ export async function transactionalLoop(
   port: IterationPort,
 ): Promise<LoopEnd> {
   const { prepare } = body
+  // Kept, for the answer may change: an end that was a stop must not be taken for the end of the collection.
+  let stop: ReturnType<IterationPort['stop']>
+  const stopped = () => {
+    stop ??= port.stop()
+    return stop
+  }
   const prepared = inOrder(opened.items, {
     from: tracker.items,
     concurrency: body.concurrency,
-    more: () => port.stop() === undefined,
+    more: () => stopped() === undefined,
     work: (item, index) => (prepare === undefined ? item : prepare(item, port.itemCtx(index))),
   })
   let index = tracker.items
@@ -30,19 +36,19 @@ export async function transactionalLoop(
       index = step.index
       cursor = step.cursor
       const ctx = port.itemCtx(step.index)
-      const asked = await port.commit(tracker.saved(step.index + 1, step.cursor), ctx, (tx) =>
+      const asked = await port.commit(tracker.saved(step.index + 1, step.cursor), (tx) =>
         body.each(step.ready, Object.assign(ctx, { tx })),
       )
       tracker.items = step.index + 1
       tracker.cursor = step.cursor
       index = tracker.items
       if (asked) return { asked }
-      const stop = port.stop()
-      if (stop) return { stop }
+      if (stopped()) break
     }
   } catch (error) {
     throw new ItemFailure(opened.name, index, cursor, error)
   }
-  const stop = port.stop()
-  return stop ? { stop } : 'done'
+  // A source may also just end when its signal aborts.
+  const why = stopped()
+  return why ? { stop: why } : 'done'
 }
