@@ -89,9 +89,13 @@ export class Database {
       cut(client, broken)
     }, maxAge)
     try {
-      await client.query(`begin;${open}`)
+      // Not awaited: it travels together with the first statement of the work. When it fails, that statement fails too.
+      const begun = client.query(`begin;${open}`)
+      begun.catch(ignore)
       const result = await work(client)
-      await client.query('commit')
+      await begun
+      const { command } = await client.query('commit')
+      if (command !== 'COMMIT') throw new HoldfastError('HF_TX_ENDED', 'The transaction could not commit: a statement in it had failed.')
       return result
     } catch (error) {
       const reason = broken ?? error
@@ -134,6 +138,7 @@ export function clientOptions(url: string, statementTimeout = STATEMENT_TIMEOUT_
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: statementTimeout,
     keepAlive: true,
+    pipeline: true,
     keepAliveInitialDelayMillis: 10_000,
   }
 }
