@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { drain } from './deploy/drain.ts'
+import { type Drained, drain } from './deploy/drain.ts'
 import { jobTemplate, newJobNow } from './engine/new-job.ts'
 import { ormTransactions, pgTransactions } from './engine/transactions.ts'
 import { Worker } from './engine/worker.ts'
@@ -19,9 +19,14 @@ import { checkQueue } from './tasks/queues.ts'
 export interface RunningWorker extends Work {
   /** This worker's key in the database; it changes when a lease was lost. */
   readonly key: number | undefined
+  readonly name: string
+  readonly queues: readonly string[]
+  readonly concurrency: number
   readonly config: ResolvedConfig
-  /** Empties the worker within the shutdown budget and leaves. Resolves with the runs whose code would not end. */
-  shutdown(options?: { reason?: InterruptReason; mode?: ShutdownMode }): Promise<{ left: number; ms: number }>
+  /** Runs in progress. */
+  readonly running: number
+  /** Empties the worker within the shutdown budget and leaves. Resolves with what became of its runs. */
+  shutdown(options?: { reason?: InterruptReason; mode?: ShutdownMode }): Promise<Drained>
 }
 
 export interface StartOptions extends WorkOptions<string> {
@@ -32,7 +37,10 @@ export interface StartOptions extends WorkOptions<string> {
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
 
-/** The composition root of a worker: from an app to a running engine. */
+/**
+ * The composition root of a worker: from an app to a running engine.
+ * @throws the reason of `signal`, when it aborts before the worker has registered: then nothing was claimed and nothing is left behind
+ */
 export async function startWork(app: unknown, options: StartOptions = {}): Promise<RunningWorker> {
   const internals = appOf(app)
   if (internals === undefined)
@@ -50,17 +58,21 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
 
   const { db } = await client.connection.open()
+  signal?.throwIfAborted()
   await migrateSafely(db)
+  signal?.throwIfAborted()
   const idleTimeout = Math.max(500, (config.leaseMs * 2) / 3)
   const names = new Set(client.queues.keys())
+  const name = `${hostname()}:${process.pid}`
+  const queues = queueLimits(client.queues, chosen, names, slots)
   const worker = new Worker({
     db,
     listenUrl: listenUrlFor(db.url),
-    name: `${hostname()}:${process.pid}`,
+    name,
     build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
     release: RELEASE,
     tasks: tasksByName(internals, config),
-    queues: queueLimits(client.queues, chosen, names, slots),
+    queues,
     transactions: client.transactions
       ? ormTransactions(client.transactions, idleTimeout)
       : pgTransactions(db, idleTimeout),
@@ -74,11 +86,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     historyKeep: config.history.keepMs,
     log: (level, message, data) => log({ level, message, ...data }),
   })
-  await worker.start()
 
-  let ending: Promise<{ left: number; ms: number }> | undefined
+  let started: Promise<void> | undefined
+  let ending: Promise<Drained> | undefined
   const shutdown: RunningWorker['shutdown'] = ({ reason = 'deploy', mode = config.shutdown.mode } = {}) => {
     ending ??= (async () => {
+      // A registration in flight lands first, or its lease would outlive this worker; it claims nothing any more.
+      void worker.stopClaiming()
+      await started?.catch(() => {})
       const { budgetMs, waitMs, graceMs } = config.shutdown
       const drained = await drain(worker, { mode, reason, budget: budgetMs, wait: waitMs })
       await worker.close(Math.max(300, (graceMs - budgetMs) * 0.7))
@@ -87,11 +102,18 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     return ending
   }
   signal?.addEventListener('abort', () => void shutdown(), { once: true })
-  if (signal?.aborted) void shutdown()
+  started = worker.start()
+  await started
   return {
     get key() {
       return worker.key
     },
+    get running() {
+      return worker.attempts.size
+    },
+    name,
+    queues: [...queues.keys()],
+    concurrency: slots,
     config,
     shutdown,
     drain: async () => {

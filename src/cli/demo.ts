@@ -1,12 +1,39 @@
+import type { Duration } from '../model/duration.ts'
+import { checkDuration } from '../model/options.ts'
 import type { Define } from './command.ts'
+import { UsageError } from './failure.ts'
+import { colors, errorColors } from './output.ts'
+
+const LEAST_ROWS = 1_000
+const MOST_ROWS = 20_000_000
 
 export const define: Define = (program) => {
   program
     .command('demo')
     .description('an import that survives being deployed over, killed and frozen')
-    .argument('[words...]')
-    .allowUnknownOption()
-    .action(() => {
-      throw new Error('The demo is not there yet')
+    .option('--rows <n>', 'rows to import; beyond the 222,583 of the data set it begins again, under new keys')
+    .option('--every <duration>', 'from one deploy to the next', '2.5s')
+    .option('--mutate <what>', "'drop-fence': take the fence out of the workers' statements, and see what it prevents")
+    .option('--json', 'the verdict as one line of JSON on stdout, everything else on stderr')
+    .option('--keep', 'keep the folder with the files, the releases and the witness')
+    .action(async ({ rows, every, mutate, json, keep }) => {
+      if (mutate !== undefined && mutate !== 'drop-fence')
+        throw new UsageError(`--mutate takes 'drop-fence', not '${mutate}'`)
+      const options = {
+        rows: rows === undefined ? undefined : rowCount(rows),
+        every: checkDuration(every as Duration, 500, 60_000, '--every'),
+        dropFence: mutate === 'drop-fence',
+        keep: keep === true,
+        json: json === true,
+        color: (json === true ? errorColors : colors).isColorSupported,
+      }
+      const { showDemo } = await import('../demo/show.ts')
+      process.exitCode = await showDemo(options)
     })
+}
+
+function rowCount(text: string): number {
+  const rows = Number(text.replaceAll(/[_,]/g, ''))
+  if (Number.isInteger(rows) && rows >= LEAST_ROWS && rows <= MOST_ROWS) return rows
+  throw new UsageError(`--rows takes a whole number from ${LEAST_ROWS} to ${MOST_ROWS}, not '${text}'`)
 }

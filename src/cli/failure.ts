@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode, type HoldfastError } from '../model/errors.ts'
 import { printable, printableJson } from '../model/printable.ts'
-import { maskSecrets } from './mask.ts'
+import { maskSecrets } from '../model/mask.ts'
 import { errorColors } from './output.ts'
 
 /** What a command's process ends with; part of the documented interface. */
@@ -20,8 +20,8 @@ export class UsageError extends Error {
 /** Says on stderr what went wrong and what to do, and gives the exit code. */
 export function reportFailure(error: unknown, json: boolean): number {
   const report = reportOf(error)
-  const text = json ? printableJson({ error: report }) : forPeople(report, error)
-  process.stderr.write(`${maskSecrets(text)}\n`)
+  const text = json ? printableJson({ error: report }) : maskSecrets(forPeople(report, error))
+  process.stderr.write(`${text}\n`)
   return error instanceof UsageError ? EXIT.usage : EXIT.failed
 }
 

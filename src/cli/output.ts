@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { printable, printableJson } from '../model/printable.ts'
-import { maskSecrets } from './mask.ts'
+import { maskSecrets } from '../model/mask.ts'
 
 const { env, stdout, stderr } = process
 
@@ -35,7 +35,7 @@ export function warn(text: string): void {
 
 /** The JSON document that a command answers with: indented for a person, one line for a program. As `line`, one of a stream of them. */
 export function printJson(value: unknown, as?: 'line'): void {
-  stdout.write(`${maskSecrets(printableJson(value, stdout.isTTY && as === undefined ? 2 : undefined))}\n`)
+  stdout.write(`${printableJson(value, stdout.isTTY && as === undefined ? 2 : undefined)}\n`)
 }
 
 /** A line about now. On a terminal the next one takes its place; without a text it goes away. */

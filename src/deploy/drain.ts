@@ -15,6 +15,10 @@ export interface DrainOptions {
 export interface Drained {
   /** Runs whose code would not end. Their jobs are released when this process is gone. */
   readonly left: number
+  /** Runs that were interrupted, and whose jobs are ready for other workers. */
+  readonly handedOff: number
+  /** Runs that came to an end of their own. */
+  readonly finished: number
   readonly ms: number
 }
 
@@ -43,7 +47,7 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
     worker.interrupt(() => true, reason, true)
     await within(quiet, budget - (monotonic() - begun))
   }
-  return { left: worker.attempts.size, ms: monotonic() - begun }
+  return { left: worker.attempts.size, ...worker.leaving, ms: monotonic() - begun }
 }
 
 async function within(work: Promise<unknown>, ms: number): Promise<boolean> {

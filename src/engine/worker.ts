@@ -74,6 +74,8 @@ export class Worker {
   #incarnation: Incarnation | undefined
   #claimer: Claimer | undefined
   #stopping = false
+  #handedOff = 0
+  #finished = 0
   #quiet: (() => void)[] = []
   #lastTrouble = ''
 
@@ -128,6 +130,11 @@ export class Worker {
   /** The runs in progress. */
   get attempts(): ReadonlySet<Attempt> {
     return this.#attempts
+  }
+
+  /** What became of the runs that ended since claiming was stopped. */
+  get leaving(): { readonly handedOff: number; readonly finished: number } {
+    return { handedOff: this.#handedOff, finished: this.#finished }
   }
 
   async start(): Promise<void> {
@@ -273,6 +280,8 @@ export class Worker {
       })
     }
     this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
+    if (this.#stopping && plan.kind === 'hand-back') this.#handedOff++
+    else if (this.#stopping && plan.kind !== 'yield') this.#finished++
     this.#attempts.delete(attempt)
     this.#claimer?.freed(job.queue)
     if (this.#attempts.size === 0) for (const resolve of this.#quiet.splice(0)) resolve()

@@ -1,3 +1,5 @@
+import { maskSecrets } from './mask.ts'
+
 /** Control characters, the marks that turn the direction of writing around, and what some programs take for line ends. */
 const UNSAFE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
@@ -10,12 +12,11 @@ export function printable(text: string): string {
   return text.toWellFormed().replace(UNSAFE, (character) => SHORT[character] ?? escaped(character))
 }
 
-/** JSON in which no character can steer a terminal. The value is the same. */
+/** JSON in which no character can steer a terminal, and no connection string shows its password. */
 export function printableJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(UNSAFE, (character) =>
-    // JSON.stringify has escaped every newline of the value: what is left are its own.
-    character === '\n' ? character : escaped(character),
-  )
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'string' ? maskSecrets(part) : part), indent)
+  // JSON.stringify has escaped every newline of the value: what is left are its own.
+  return text.replace(UNSAFE, (character) => (character === '\n' ? character : escaped(character)))
 }
 
 function escaped(character: string): string {
