@@ -6,8 +6,12 @@ import { Waker } from './wake.ts'
 
 const BATCH_JOBS = 1_000
 const BATCH_BYTES = 4 * 1024 * 1024
-/** While one statement is on its way the next callers gather: at 50 producers 120,000 jobs/s instead of 18,000 one by one. */
+/**
+ * While one statement is on its way the next callers gather: a statement costs 350 µs of the server before its first job, 5 µs a job
+ * after that. A second one starts only when enough have gathered to be worth it.
+ */
 const IN_FLIGHT = 2
+const WORTH_ANOTHER = 100
 const TRANSIENT_ATTEMPTS = 5
 
 interface Caller {
@@ -59,6 +63,7 @@ export class Enqueuer {
 
   #schedule(): void {
     if (this.#scheduled || this.#inFlight >= IN_FLIGHT) return
+    if (this.#inFlight > 0 && this.#waiting.length < WORTH_ANOTHER) return
     this.#scheduled = true
     void this.#flushSoon()
   }
