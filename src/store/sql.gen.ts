@@ -454,11 +454,11 @@ where m.position < excluded.position`,
   update :schema.horizon h
   set floor = case when now.settled then h.sampled_position else h.floor end,
     sampled_position = case when now.settled or now.unsampled then h.next_position else h.sampled_position end,
-    sampled_xid = case when now.settled or now.unsampled then pg_snapshot_xmax(now.snapshot) else h.sampled_xid end,
+    sampled_xid = case when now.settled or now.unsampled then pg_current_xact_id() else h.sampled_xid end,
     next_position = now.position,
     swept_at = clock_timestamp()
   from (
-    select floor, swept_at, pg_current_snapshot() as snapshot,
+    select floor, swept_at,
       coalesce(sampled_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled,
       -- An id of the future comes from another server, from which this database was restored.
       coalesce(sampled_xid > pg_snapshot_xmax(pg_current_snapshot()), true) as unsampled,
@@ -546,19 +546,6 @@ where j.worker = $1 and j.state > 0`,
 select queue from ready
 union all
 select null from withdrawn`,
-  retire_worker: `with gone as (
-  update :schema.worker set alive = false, claiming = false, ended_at = clock_timestamp()
-  where key = $1 and not exists (
-    select from :schema.ledger l
-    cross join unnest(l.ids, l.runs) as k(id, run)
-    join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
-    where l.worker = $1
-  )
-  returning key
-), emptied as (
-  delete from :schema.ledger using gone where worker = gone.key
-)
-delete from :schema.lease using gone where worker = gone.key returning worker`,
   retry_job: `with ended as (
   delete from :schema.history h where h.id = $1 and h.state > 20 returning h.*
 ), again as (

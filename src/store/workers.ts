@@ -25,11 +25,6 @@ export async function registerWorker(db: Database, worker: WorkerRow): Promise<n
   return (row as { key: number }).key
 }
 
-/** False when something is still in its ledger. */
-export async function retireWorker(db: Database, worker: number): Promise<boolean> {
-  return (await db.run('retire_worker', [worker])).length > 0
-}
-
 /** Lets the lease run out soon: the last word of a worker that exits with work it could not stop. */
 export async function expireLease(db: Database, worker: number, ms: number): Promise<void> {
   await db.run('expire_lease', [worker, ms])
@@ -51,8 +46,21 @@ export async function releaseWorker(
   reason: string,
 ): Promise<{ freed: { id: string; queue: string | null }[]; left: number }> {
   const freed = await db.run<{ id: string; queue: string | null }>('release', [worker, reason])
+  return { freed, left: await forgetReleased(db, worker) }
+}
+
+/**
+ * A worker leaves. Its rights go first and in a statement of their own: that waits for a claim whose client gave up on it, and only a
+ * later statement sees what such a claim took. False: it held something after all, which the next sweep gives back.
+ */
+export async function retireWorker(db: Database, worker: number): Promise<boolean> {
+  await revokeWorker(db, worker, true)
+  return (await forgetReleased(db, worker)) === 0
+}
+
+async function forgetReleased(db: Database, worker: number): Promise<number> {
   const [row] = await db.run<{ left: number }>('forget_released', [worker])
-  return { freed, left: row?.left ?? 0 }
+  return row?.left ?? 0
 }
 
 export interface JobRequest {

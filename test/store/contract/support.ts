@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { test as base, expect } from 'vitest'
+import { STATE_CODES } from '../../../src/store/codes.ts'
+import { Database, type QueryAnswer } from '../../../src/store/db.ts'
+import { type Claimed, claim, delay, enqueue, finish, handBack, type NewJob } from '../../../src/store/jobs.ts'
+import type { StatementName } from '../../../src/store/statements.ts'
+import { registerWorker, revokeWorker } from '../../../src/store/workers.ts'
+import { MILLION, millionDatabase, SCHEMA } from '../../support/million.ts'
+import { type Plan, readPlan } from './plan.ts'
+
+/** A `Database` whose statements all go to one connection, inside its transaction. */
+class OneConnection extends Database {
+  readonly #client: pg.Client
+
+  constructor(url: string, client: pg.Client) {
+    super({ url, schema: SCHEMA, connections: 1 })
+    this.#client = client
+  }
+
+  override query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
+    return this.#client.query(text, values as unknown[])
+  }
+}
+
+/** The store of one test: a transaction among a million jobs that is rolled back. Its own jobs are in the queue `mine`. */
+export class Store {
+  readonly db: Database
+  #claims = 0
+
+  constructor(db: Database) {
+    this.db = db
+  }
+
+  /** Any SQL; `job`, `waiting` and so on need no schema. */
+  async rows<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.db.query(text, values)).rows as Row[]
+  }
+
+  async enqueued(job: Partial<NewJob> = {}): Promise<NewJob> {
+    const all = {
+      id: randomUUID(),
+      queue: 'mine',
+      task: 'common',
+      version: 1,
+      priority: 5,
+      input: null,
+      expires: null,
+      after: null,
+      ...job,
+    }
+    await enqueue(this.db, [all], null)
+    return all
+  }
+
+  async worker(lease = 60_000): Promise<number> {
+    return registerWorker(this.db, { name: 'w', build: 'b', release: '0', tasks: ['common'], queues: ['mine'], lease })
+  }
+
+  /** One claim of everything that is ready in `mine`. */
+  async claim(worker: number, most = 100, number = ++this.#claims): Promise<Claimed[]> {
+    return claim(this.db, { worker, claim: number, queue: 'mine', tasks: '{common}', most, bands: BANDS })
+  }
+
+  /** A job that a worker runs; its run is `runs`, because it was given back before. */
+  async running(job: Partial<NewJob> = {}, runs = 1): Promise<Claimed & { worker: number }> {
+    const worker = await this.worker()
+    const { id, queue } = await this.enqueued(job)
+    for (let turn = 1; ; turn++) {
+      const [taken] = await claim(this.db, {
+        worker,
+        claim: ++this.#claims,
+        queue,
+        tasks: '{common}',
+        most: 1,
+        bands: BANDS,
+      })
+      if (taken?.id !== id) throw new Error('another job was in the way')
+      if (turn === runs) return { ...taken, worker }
+      await handBack(this.db, [{ id, run: taken.run, interrupted: false, reason: null }], {
+        worker,
+        claims: [taken.claim],
+      })
+    }
+  }
+
+  /** `most` of the million, held by a worker: what its settle statements are planned with. */
+  async holding(most: number): Promise<{ worker: number; ids: string[]; runs: number[] }> {
+    const worker = await this.worker()
+    const bands = [{ lane: 1, priority: 5, mark: somewhere(), most }]
+    const jobs = await claim(this.db, { worker, claim: 1, queue: 'million', tasks: '{common}', most, bands })
+    expect(jobs).toHaveLength(most)
+    return { worker, ids: jobs.map((job) => job.id), runs: jobs.map((job) => job.run) }
+  }
+
+  /** Where a job is: its row, with the name of its table; the test fails unless it is in exactly one. */
+  async job(id: string): Promise<Record<string, unknown>> {
+    const found = await this.rows<{ row: Record<string, unknown> }>(
+      `select to_jsonb(j) || '{"table":"job"}' as row from ${SCHEMA}.job j where id = $1
+       union all select to_jsonb(w) || '{"table":"waiting"}' from ${SCHEMA}.waiting w where id = $1
+       union all select to_jsonb(h) || '{"table":"history"}' from ${SCHEMA}.history h where id = $1`,
+      [id],
+    )
+    expect(found, `places of job ${id}`).toHaveLength(1)
+    return (found[0] as (typeof found)[0]).row
+  }
+
+  /** All rows of one small table that belong to a job or a worker. */
+  async of(
+    table: 'checkpoint' | 'request' | 'trail' | 'ledger' | 'lease' | 'part' | 'mark',
+    key: string,
+    value: unknown,
+  ) {
+    return this.rows<Record<string, unknown>>(`select * from ${SCHEMA}.${table} where ${key} = $1`, [value])
+  }
+
+  /** Runs what is expected to fail, and keeps the transaction usable. */
+  async refused(work: () => Promise<unknown>): Promise<string> {
+    await this.db.query('savepoint before')
+    try {
+      await work()
+    } catch (error) {
+      await this.db.query('rollback to savepoint before')
+      return (error as { code: string }).code
+    }
+    throw new Error('it was not refused')
+  }
+
+  /** Runs a statement under EXPLAIN ANALYZE, planned for these values. */
+  async plan(name: StatementName, values: readonly unknown[]): Promise<Plan> {
+    const text = `explain (analyze, buffers, format json) ${this.db.statements[name]}`
+    const [row] = await this.rows<{ 'QUERY PLAN': unknown[] }>(text, values)
+    return readPlan(row?.['QUERY PLAN'][0])
+  }
+}
+
+export const BANDS = [0, 1].map((lane) => ({ lane, priority: 5, mark: 0, most: 100 }))
+
+export const test = base.extend<{ client: { url: string; client: pg.Client }; store: Store }>({
+  client: [
+    // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures that it needs from here
+    async ({}, use) => {
+      const url = await millionDatabase()
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      await use({ url, client })
+      await client.end()
+    },
+    { scope: 'file' },
+  ],
+  store: async ({ client: { url, client } }, use) => {
+    await client.query('begin')
+    await use(new Store(new OneConnection(url, client)))
+    await client.query('rollback')
+  },
+})
+
+/** Ways in which a run may have lost its job, each with a fence that no statement may accept. */
+export const MOVED_ON: Record<string, (store: Store) => Promise<{ id: string; run: number }>> = {
+  'an earlier run': async (store) => {
+    const { id, run } = await store.running({}, 2)
+    return { id, run: run - 1 }
+  },
+  'a run that is still to come': async (store) => {
+    const { id, run } = await store.running()
+    return { id, run: run + 1 }
+  },
+  'a run that gave the job back': async (store) => {
+    const { id, run, worker } = await store.running()
+    await handBack(store.db, [{ id, run, interrupted: false, reason: null }], { worker, claims: [] })
+    return { id, run }
+  },
+  'a run that put the job away': async (store) => {
+    const { id, run, worker } = await store.running()
+    const write = {
+      id,
+      run,
+      state: STATE_CODES.snoozed,
+      until: { kind: 'delay', ms: 60_000 },
+      failed: false,
+      reason: null,
+      error: null,
+    } as const
+    await delay(store.db, [write], { worker, claims: [] })
+    return { id, run }
+  },
+  'a run that ended the job': async (store) => {
+    const { id, run, worker } = await store.running()
+    await finish(store.db, [{ id, run, state: STATE_CODES.completed, result: null, error: null, keep: true }], {
+      worker,
+      claims: [],
+    })
+    return { id, run }
+  },
+  'a run of a worker that was revoked': async (store) => {
+    const { id, run, worker } = await store.running()
+    await revokeWorker(store.db, worker, true)
+    await store.db.run('release', [worker, 'test'])
+    return { id, run }
+  },
+}
+
+/** One test a way of moving on: `attempt` must write nothing. What it resolves with is compared with `refusal`. */
+export function refusesStaleFences(
+  attempt: (store: Store, fence: { id: string; run: number }) => Promise<unknown>,
+  refusal: unknown,
+): void {
+  test.for(Object.entries(MOVED_ON))('refuses %s, and writes nothing', async ([, moveOn], { store }) => {
+    const fence = await moveOn(store)
+    const before = await snapshot(store, fence.id)
+    expect(await attempt(store, fence)).toEqual(refusal)
+    expect(await snapshot(store, fence.id)).toEqual(before)
+  })
+}
+
+/** Everything that is known of a job. */
+async function snapshot(store: Store, id: string): Promise<unknown> {
+  return {
+    job: await store.job(id),
+    checkpoint: await store.of('checkpoint', 'id', id),
+    request: await store.of('request', 'id', id),
+    trail: await store.of('trail', 'job', id),
+    part: await store.of('part', 'root', id),
+  }
+}
+
+/**
+ * A position among the million. Tests that write to many rows begin there, because versions that others have rolled back fill the
+ * pages, and nothing prunes them while a transaction is open somewhere.
+ */
+export function somewhere(): number {
+  return Math.floor(Math.random() * 0.9 * MILLION)
+}
+
+/** Ids of `n` of the million ready jobs. */
+export function readyIds(n: number): string[] {
+  return Array.from({ length: n }, (_, index) => {
+    const hex = (index + 1).toString(16).padStart(8, '0')
+    return `01980000-${hex.slice(0, 4)}-${hex.slice(4)}-7000-800000000000`
+  })
+}
+
+export { expectPlan } from './plan.ts'
+export { MILLION, SCHEMA }
