@@ -120,7 +120,7 @@ function app(jobs: Holdfast<string, unknown>, options: AppOptions): App<string, 
     // Loaded late: a web server that imports the config file must not load the worker.
     work: async (how) => (await import('./worker.ts')).startWork(made, how),
   }
-  return Object.freeze(withApp(made, { client: internals, registry, configure }))
+  return Object.freeze(withApp(made, { client: internals, registry, grace: shutdown?.grace, configure }))
 }
 
 function resolveQueues(given: Readonly<Record<string, QueueOptions>>): ReadonlyMap<string, QueueOptions> {

@@ -14,6 +14,8 @@ export interface ClientInternals {
 export interface AppInternals {
   readonly client: ClientInternals
   readonly registry: Registry
+  /** `shutdown.grace` as the app has it; undefined: it leaves it to HOLDFAST_GRACE. */
+  readonly grace: string | undefined
   /** The worker's settings; the grace is read again at start, where HOLDFAST_GRACE may have its say. */
   readonly configure: (grace: string | undefined) => ResolvedConfig
 }

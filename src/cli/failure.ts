@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode, type HoldfastError } from '../model/errors.ts'
-import { printable, printableJson } from '../model/printable.ts'
 import { maskSecrets } from '../model/mask.ts'
+import { printable, printableJson } from '../model/printable.ts'
 import { errorColors } from './output.ts'
 
 /** What a command's process ends with; part of the documented interface. */

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
-import { printable, printableJson } from '../model/printable.ts'
 import { maskSecrets } from '../model/mask.ts'
+import { printable, printableJson } from '../model/printable.ts'
 
 const { env, stdout, stderr } = process
 

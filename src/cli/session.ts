@@ -1,9 +1,9 @@
 import { HoldfastError } from '../model/errors.ts'
+import { describeDatabase } from '../model/mask.ts'
 import { checkName } from '../model/name.ts'
 import { Database } from '../store/db.ts'
 import type { CommonOptions } from './command.ts'
 import { findConfig, type LoadedApp, load } from './config.ts'
-import { describeDatabase } from '../model/mask.ts'
 
 /** A database, and the app that works on it when there is a config. */
 export interface Session extends AsyncDisposable {

@@ -1,0 +1,179 @@
+import { formatDuration } from '../model/duration.ts'
+import { RELEASE } from '../release.ts'
+import { type LogLine, logTo } from '../surfaces/log.ts'
+import { type RunningWorker, startWork } from '../worker.ts'
+import { wholeNumber } from './arguments.ts'
+import { buildId } from './build-id.ts'
+import { type LoadedApp, loadApp } from './config.ts'
+import { EXIT, messageOf, reportFailure } from './failure.ts'
+import { plural } from './format.ts'
+import { exit } from './output.ts'
+import { placeOf } from './session.ts'
+import { Stop } from './stop.ts'
+import { watchParent, wrapperName, wrapperWarning } from './wrapper.ts'
+
+interface WorkCommandOptions {
+  readonly queues?: string | undefined
+  readonly concurrency?: string | undefined
+  readonly build?: string | undefined
+  readonly config?: string | undefined
+  readonly json?: true | undefined
+}
+
+type Log = (line: LogLine) => void
+
+/** What a start may still take after a stop signal: to land where it can be left without a trace. */
+const START_PATIENCE_MS = 5_000
+/** Leaving the embedded server, which the last process stops. */
+const CLOSE_PATIENCE_MS = 3_000
+/** The last moment before the platform's SIGKILL at which a last line can still be written. */
+const LAST_CALL_MS = 200
+/** Where the platform leaves nothing, or is not known to leave anything: enough to hand off what waits for nobody. */
+const LEAST_MS = 500
+
+export async function work(options: WorkCommandOptions): Promise<number> {
+  const log = logTo(process.stdout, options.json ? 'structured' : undefined)
+  let worker: RunningWorker | undefined
+  const stop = new Stop((reason, leftMs) => {
+    const runs = worker?.running ?? 0
+    log({
+      level: 'info',
+      message: `${reason} again: ${plural(runs, 'run')} left to hand off, ${formatDuration(leftMs)} left for it`,
+      runs,
+      leftMs: Math.round(leftMs),
+    })
+  })
+  const concurrency =
+    options.concurrency === undefined ? undefined : wholeNumber(options.concurrency, 1, 10_000, '--concurrency')
+  const failed = watchFailures(stop, log, () => worker)
+  const wrapper = wrapperName()
+  if (wrapper !== undefined) {
+    if (!process.stdout.isTTY) log({ level: 'warn', message: wrapperWarning(wrapper) })
+    watchParent(() => stop.request(`the end of ${wrapper}, which started it`))
+  }
+
+  const build = buildId(options.build)
+  build.catch(() => {}) // awaited below
+  const loaded = await unlessStopped(stop, loadApp(options.config), 0)
+  if (loaded === undefined) return leave(log, stop)
+  stop.graceMs = loaded.internals.configure(process.env['HOLDFAST_GRACE']).shutdown.graceMs
+  const starting = startWork(loaded.app, {
+    log,
+    build: await build,
+    signal: stop.signal,
+    ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
+    ...(concurrency !== undefined && { concurrency }),
+  })
+  worker = await unlessStopped(stop, starting, Math.min(START_PATIENCE_MS, stop.budgetLeftMs))
+  if (worker === undefined) {
+    await close(loaded, stop)
+    return leave(log, stop)
+  }
+  await announce(log, worker, loaded, await build)
+  await stopped(stop.signal)
+  await shutDown(log, worker, stop)
+  await close(loaded, stop)
+  return failed() ? EXIT.failed : EXIT.ok
+}
+
+/** What `work` gives; undefined when a stop came first, and `work` did not end in `patience` ms after it. */
+async function unlessStopped<T>(stop: Stop, work: Promise<T>, patience: number): Promise<T | undefined> {
+  const cut = stopped(stop.signal).then(() => (patience > 0 ? pause(Math.min(patience, stop.leftMs)) : undefined))
+  try {
+    return await Promise.race([work, cut.then(() => undefined)])
+  } catch (error) {
+    if (stop.signal.aborted) return undefined
+    throw error
+  }
+}
+
+function leave(log: Log, stop: Stop): number {
+  log({ level: 'info', message: `Stopped by ${stop.reason} before the worker had started`, event: 'stopped' })
+  return EXIT.ok
+}
+
+async function announce(log: Log, worker: RunningWorker, loaded: LoadedApp, build: string): Promise<void> {
+  const { name, key, queues, concurrency, config } = worker
+  const { db } = await loaded.internals.client.connection.open()
+  log({
+    level: 'info',
+    message: 'Worker started',
+    event: 'started',
+    worker: name,
+    key,
+    build,
+    release: RELEASE,
+    queues: queues.join(','),
+    concurrency,
+    database: placeOf(loaded, db.url),
+    schema: db.schema,
+    grace: formatDuration(config.shutdown.graceMs),
+    budget: formatDuration(config.shutdown.budgetMs),
+  })
+}
+
+async function shutDown(log: Log, worker: RunningWorker, stop: Stop): Promise<void> {
+  const { budgetMs } = worker.config.shutdown
+  const runs = worker.running
+  const text = `Stopping by ${stop.reason}: ${plural(runs, 'run')} to hand off within ${formatDuration(budgetMs)}`
+  log({ level: 'info', message: text, event: 'stopping', runs, budgetMs })
+  // Whatever hangs now, the process is gone before the platform kills it: then its lease runs out, and others take its jobs.
+  const lastCall = setTimeout(() => void lastWord(log, worker.running), Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
+  const { left, handedOff, finished, ms } = await worker.shutdown()
+  clearTimeout(lastCall)
+  const done = `Worker stopped after ${formatDuration(ms)}: ${handedOff} handed off, ${finished} finished`
+  const rest = left === 0 ? '' : `, ${left} would not end: their jobs are released now that the process goes`
+  log({
+    level: left === 0 ? 'info' : 'warn',
+    message: done + rest,
+    event: 'stopped',
+    handedOff,
+    finished,
+    left,
+    ms: Math.round(ms),
+  })
+}
+
+async function lastWord(log: Log, left: number): Promise<void> {
+  log({
+    level: 'warn',
+    message: `Out of time with ${plural(left, 'run')}: their jobs are released when the lease has run out`,
+    event: 'stopped',
+    left,
+  })
+  await exit(EXIT.ok)
+}
+
+async function close(loaded: LoadedApp, stop: Stop): Promise<void> {
+  const closing = loaded.app.jobs.close().catch(() => {})
+  await Promise.race([closing, pause(Math.min(CLOSE_PATIENCE_MS, Math.max(0, stop.leftMs - LAST_CALL_MS)))])
+}
+
+/**
+ * After an exception that nobody caught, the state of this process is unknown: it says what it knows, hands off and leaves with 1.
+ * @returns whether it happened.
+ */
+function watchFailures(stop: Stop, log: Log, worker: () => RunningWorker | undefined): () => boolean {
+  let failed = false
+  const fail = (kind: string) => (error: unknown) => {
+    failed = true
+    if (worker() === undefined && !stop.signal.aborted) return void exit(reportFailure(error, false))
+    const stack = error instanceof Error ? error.stack : undefined
+    log({ level: 'error', message: `${kind}: ${messageOf(error)}`, stack })
+    stop.request(`an ${kind}`)
+  }
+  process.on('uncaughtException', fail('uncaught exception'))
+  process.on('unhandledRejection', fail('unhandled rejection'))
+  return () => failed
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms))
+}
