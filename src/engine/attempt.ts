@@ -1,4 +1,5 @@
 import { HoldfastError } from '../model/errors.ts'
+import { isInstance } from '../model/instance-of.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
@@ -108,7 +109,7 @@ export class Attempt {
 
   /** The user's own error, without what the engine put around it to remember the item. */
   unwrap(thrown: unknown): unknown {
-    if (!(thrown instanceof ItemFailure)) return thrown
+    if (!isInstance(thrown, ItemFailure)) return thrown
     this.where = thrown.where
     return thrown.cause
   }

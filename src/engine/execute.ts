@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '../model/errors.ts'
+import { isInstance } from '../model/instance-of.ts'
 import { decodeJson } from '../model/json.ts'
 import { type Outcome, outcomeOfThrow } from '../model/outcome.ts'
 import { parseInput } from '../tasks/validate.ts'
@@ -81,7 +82,7 @@ export class Executor {
 
 function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']): Outcome {
   if (attempt.settled) return { kind: 'completed', result: null }
-  if (result instanceof IterationEnded) return result.outcome
+  if (isInstance(result, IterationEnded)) return result.outcome
   const overdue = attempt.aborted === 'limit' || attempt.aborted === 'lease-lost'
   if (overdue) return attempt.outcomeOfStop() as Outcome
   return { kind: 'completed', result: resultText(attempt, result, log) }
@@ -120,5 +121,9 @@ function limit(attempt: Attempt): NodeJS.Timeout | undefined {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+  try {
+    return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+  } catch {
+    return false // a Proxy: it is taken as it is, and found unfit as a result
+  }
 }

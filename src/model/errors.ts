@@ -1,3 +1,5 @@
+import { isInstance } from './instance-of.ts'
+
 /**
  * Every error that Holdfast raises on purpose: a stable code, what happened, and what to do next.
  * `docs/errors.md` is generated from this table; a test fails when they differ.
@@ -191,5 +193,5 @@ export class HoldfastError extends Error {
 }
 
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
-  return error instanceof HoldfastError && (code === undefined || error.code === code)
+  return isInstance(error, HoldfastError) && (code === undefined || error.code === code)
 }
