@@ -1,6 +1,6 @@
 import type { Database } from '../store/db.ts'
 import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
-import { liftStragglers, nextDue, promote } from '../store/upkeep.ts'
+import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote } from '../store/upkeep.ts'
 import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
 import { Service } from './service.ts'
 
@@ -17,6 +17,8 @@ export interface UpkeepOptions {
 
 const PROMOTE_MOST = 1_000
 const PROMOTE_EVERY_MS = 1_000
+/** Jobs that were due more than a minute ago when they were committed. */
+const FULL_PROMOTE_EVERY_MS = 60_000
 const LIFT_EVERY_MS = 1_000
 const LIFT_MOST = 1_000
 /** Once in this long the sweep looks from the very beginning: the net under everything that the floor may have missed. */
@@ -38,6 +40,8 @@ export class Upkeep {
   readonly #lift: Service
   readonly #prune: Service
   #deepAt = 0
+  #fullPromoteAt = 0
+  #dueFrom = FROM_THE_BEGINNING
   #pruneAt = 0
   #reset = true
 
@@ -86,11 +90,15 @@ export class Upkeep {
 
   async #promoteDue(): Promise<number> {
     const { db, onReady } = this.#options
-    const ready = await promote(db, PROMOTE_MOST)
+    const now = performance.now()
+    const from = now >= this.#fullPromoteAt ? FROM_THE_BEGINNING : this.#dueFrom
+    const ready = await promote(db, PROMOTE_MOST, from)
     for (const { queue } of ready) onReady(queue)
     if (ready.reduce((sum, { jobs }) => sum + jobs, 0) === PROMOTE_MOST) return 0
-    const due = await nextDue(db)
-    return due === undefined ? PROMOTE_EVERY_MS : Math.max(5, Math.min(due, PROMOTE_EVERY_MS))
+    if (from === FROM_THE_BEGINNING) this.#fullPromoteAt = now + FULL_PROMOTE_EVERY_MS
+    const next = await nextDue(db, from)
+    this.#dueFrom = next.from
+    return next.ms === undefined ? PROMOTE_EVERY_MS : Math.max(5, Math.min(next.ms, PROMOTE_EVERY_MS))
   }
 
   async #sweepExpired(every: number): Promise<number> {

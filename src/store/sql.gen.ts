@@ -363,7 +363,10 @@ where j.id = $1 and j.run = $2 and j.state > 0`,
 from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
   lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
-  next_due: `select extract(epoch from min(due_at) - clock_timestamp())::float8 * 1000 as ms from :schema.waiting`,
+  next_due: `select extract(epoch from (
+    select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
+  ) - clock_timestamp())::float8 * 1000 as ms,
+  (clock_timestamp() - interval '1 minute')::text as "from"`,
   partitions: `with present as (
   select c.relname::text as name, to_date(right(c.relname, 8), 'YYYYMMDD') as day
   from pg_catalog.pg_inherits i
@@ -410,7 +413,10 @@ select 'waiting' from waiting
 union all
 select 'running' from asked`,
   promote: `with due as (
-  select id from :schema.waiting where due_at <= clock_timestamp() order by due_at limit $1 for update skip locked
+  select id from :schema.waiting
+  where due_at >= $2::timestamptz and due_at <= clock_timestamp()
+  order by due_at limit $1
+  for update skip locked
 ), moved as (
   delete from :schema.waiting w using due where w.id = due.id returning w.*
 ), ready as (

@@ -7,15 +7,24 @@ export interface Readied {
   readonly jobs: number
 }
 
-/** Makes due jobs ready, at most `most`. */
-export async function promote(db: Database, most: number): Promise<Readied[]> {
-  return db.run('promote', [most])
+/** Looks at every waiting job that is due. */
+export const FROM_THE_BEGINNING = '-infinity'
+
+/** Makes due jobs ready, at most `most`, of those due at `from` or later. */
+export async function promote(db: Database, most: number, from: string): Promise<Readied[]> {
+  return db.run('promote', [most, from])
 }
 
-/** ms until the next waiting job is due, by the database's clock; undefined when none waits. */
-export async function nextDue(db: Database): Promise<number | undefined> {
-  const [row] = await db.run<{ ms: number | null }>('next_due', [])
-  return row?.ms ?? undefined
+export interface NextDue {
+  /** ms until the next waiting job is due, by the database's clock; undefined when none waits. */
+  readonly ms: number | undefined
+  /** Where the next promote may start to look. */
+  readonly from: string
+}
+
+export async function nextDue(db: Database, from: string): Promise<NextDue> {
+  const [row] = await db.run<{ ms: number | null; from: string }>('next_due', [from])
+  return { ms: row?.ms ?? undefined, from: row?.from ?? FROM_THE_BEGINNING }
 }
 
 /** How far one band of a queue has been claimed. */

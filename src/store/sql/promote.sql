@@ -1,9 +1,12 @@
 -- Makes waiting jobs ready whose time has come. They draw their position now; retries and snoozes go to the main lane like new work.
--- params: $1 most int
+-- params: $1 most int, $2 from timestamptz: what was due before was promoted ('-infinity': look from the beginning)
 -- returns: queue, jobs: how many of each queue became ready
--- index: waiting_due
+-- index: waiting_due between $2 and now; without $2, every promote reads all dead rows of the past while somebody holds a snapshot
 with due as (
-  select id from :schema.waiting where due_at <= clock_timestamp() order by due_at limit $1 for update skip locked
+  select id from :schema.waiting
+  where due_at >= $2::timestamptz and due_at <= clock_timestamp()
+  order by due_at limit $1
+  for update skip locked
 ), moved as (
   delete from :schema.waiting w using due where w.id = due.id returning w.*
 ), ready as (
