@@ -68,6 +68,12 @@ describe('the rules can be broken, and say by what', () => {
     expect(check({ 'tasks/a.ts': text })).toEqual([`tasks/a.ts holds SQL ("${shown}"): statements live in store/sql/`])
   })
 
+  test('the demo has a table of its own, and no way to the database but the store', () => {
+    expect(check({ 'demo/app.ts': "import 'pg'\nquery('select id from place where id = $1')" })).toEqual([
+      'demo/app.ts imports pg: only store/ knows the database',
+    ])
+  })
+
   test('words that only look like SQL', () => {
     const words = ['select one of these', 'update the lease', 'delete it from the list', 'with care', 'commit early']
     expect(check({ 'tasks/a.ts': words.map((each) => `say('${each}')`).join('\n') })).toEqual([])

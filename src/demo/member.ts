@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Release } from './releases.ts'
+
+export type Condition = 'starting' | 'running' | 'stopping' | 'frozen' | 'gone'
+
+export interface MemberOptions {
+  /** Arguments of node: what is to run the release. */
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const START_TIMEOUT_MS = 30_000
+const LINES_KEPT = 20
+
+/** A worker process, as the platform that runs it sees it. */
+export class Member {
+  readonly release: Release
+  readonly #child: ChildProcess
+  readonly #log: string
+  readonly #exited: Promise<unknown>
+  readonly #ready = Promise.withResolvers<void>()
+  condition: Condition = 'starting'
+  /** When it was frozen, ms since 1970. */
+  frozenAt: number | undefined
+  /** The last things it complained of. */
+  readonly complaints: string[] = []
+
+  constructor(release: Release, { command, env }: MemberOptions) {
+    this.release = release
+    this.#log = path.join(release.folder, 'worker.log')
+    const child = spawn(process.execPath, command, {
+      cwd: release.folder,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    this.#child = child
+    this.#exited = once(child, 'exit').then(
+      () => this.#gone(),
+      () => this.#gone(),
+    )
+    this.#ready.promise.catch(() => {})
+    if (child.stdout) createInterface(child.stdout).on('line', (line) => this.#hear(line))
+    if (child.stderr) createInterface(child.stderr).on('line', (line) => this.#complain(line))
+  }
+
+  /** Resolves when it claims jobs. */
+  async ready(): Promise<void> {
+    const timer = setTimeout(() => this.#ready.reject(new Error('it did not start in time')), START_TIMEOUT_MS)
+    try {
+      await this.#ready.promise
+    } catch (cause) {
+      throw new Error(`${this.release.build} did not start: ${this.complaints.join('\n')}`, { cause })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** What a platform does: a stop signal, a grace, SIGKILL. False: the grace was not enough. */
+  async stop(grace: number): Promise<boolean> {
+    this.condition = 'stopping'
+    this.#child.kill('SIGTERM')
+    const late = new AbortController()
+    const inTime = await Promise.race([
+      this.#exited.then(() => true),
+      sleep(grace, false, { signal: late.signal }).catch(() => false),
+    ])
+    late.abort()
+    if (!inTime) await this.kill()
+    return inTime
+  }
+
+  freeze(): void {
+    this.#child.kill('SIGSTOP')
+    this.condition = 'frozen'
+    this.frozenAt = Date.now()
+  }
+
+  wake(): void {
+    if (this.condition !== 'frozen') return
+    this.condition = 'running'
+    this.#child.kill('SIGCONT')
+  }
+
+  async kill(): Promise<void> {
+    this.killNow()
+    await this.#exited
+  }
+
+  /** For the last moment of the demo's own process, when nothing can be waited for. A frozen process dies of it too. */
+  killNow(): void {
+    if (this.condition !== 'gone') this.#child.kill('SIGKILL')
+  }
+
+  #gone(): void {
+    this.condition = 'gone'
+    this.#ready.reject(new Error('it left'))
+  }
+
+  #hear(line: string): void {
+    appendFileSync(this.#log, `${line}\n`)
+    const { level, msg, ...rest } = parse(line)
+    if (msg === 'ready') {
+      if (this.condition === 'starting') this.condition = 'running'
+      this.#ready.resolve()
+    } else if (level !== 'info') this.#complain([msg, rest['reason'] ?? rest['error']].filter(Boolean).join(': '))
+  }
+
+  #complain(line: string): void {
+    this.complaints.push(line)
+    if (this.complaints.length > LINES_KEPT) this.complaints.shift()
+  }
+}
+
+function parse(line: string): Record<string, unknown> {
+  try {
+    return JSON.parse(line) as Record<string, unknown>
+  } catch {
+    return { level: 'warn', msg: line }
+  }
+}
