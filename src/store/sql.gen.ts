@@ -145,7 +145,7 @@ group by queue, state`,
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
   queue, task, input, reason)
-select id, coalesce(clock_timestamp() + delay * interval '1 ms', due), created_at, expires_at, run, interruptions, losses,
+select id, coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())), created_at, expires_at, run, interruptions, losses,
   failures + failed, crashes, next, priority, version, queue, task, input, reason
 from moved
 returning id`,
@@ -156,7 +156,7 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], 
 where (select $9::text is null or pg_notify($9, $10) is not null)`,
   enqueue_later: `insert into :schema.waiting (id, state, due_at, created_at, queue, task, version, priority, input, expires_at,
   run, interruptions, losses, failures, crashes)
-select n.id, 10, coalesce(clock_timestamp() + n.delay * interval '1 ms', n.due), clock_timestamp(), n.queue, n.task, n.version, n.priority,
+select n.id, 10, coalesce(clock_timestamp() + n.delay * interval '1 ms', greatest(n.due, clock_timestamp())), clock_timestamp(), n.queue, n.task, n.version, n.priority,
   n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at), 0, 0, 0, 0, 0
 from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[], $9::float8[], $10::timestamptz[])
   as n(id, queue, task, version, priority, input, expires, expires_at, delay, due)`,

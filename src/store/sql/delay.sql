@@ -22,7 +22,7 @@ with moved as (
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
   queue, task, input, reason)
-select id, coalesce(clock_timestamp() + delay * interval '1 ms', due), created_at, expires_at, run, interruptions, losses,
+select id, coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())), created_at, expires_at, run, interruptions, losses,
   failures + failed, crashes, next, priority, version, queue, task, input, reason
 from moved
 returning id
