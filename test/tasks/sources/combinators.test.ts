@@ -208,7 +208,7 @@ describe('nested', () => {
   test('an inner source that stops by returning does not end the outer item', async () => {
     const context = testContext()
     const source = nested(
-      range(0, 2),
+      keyed(['a', 'b']),
       (): Source<number> => ({
         name: 'stops by returning',
         async *open(_cursor, { signal }) {
@@ -224,7 +224,7 @@ describe('nested', () => {
       }
     }
     await expect(iterate()).rejects.toBe('deploy')
-    expect(seen).toEqual([[0, 0]])
+    expect(seen).toEqual([['a', 0]])
   })
 
   test('an inner function that gives no source is refused', async () => {

@@ -3,6 +3,7 @@ import type { SourceContext } from '../../../src/tasks/source.ts'
 import { createDatabase } from '../../support/database.ts'
 
 export interface TestQueries {
+  readonly url: string
   readonly query: SourceContext['query']
   /** Every statement that was asked for, in order. */
   readonly log: string[]
@@ -18,6 +19,7 @@ export async function openTestDatabase(setup: string, options: pg.PoolConfig = {
   await pool.query(setup)
   const log: string[] = []
   return {
+    url: database.url,
     log,
     pool,
     query: (text, values) => {

@@ -150,6 +150,7 @@ describe('an inner iterator is told that it is over', () => {
       try {
         for (;;) yield 1
       } finally {
+        await new Promise((resolve) => setImmediate(resolve))
         closed.push('items')
       }
     }

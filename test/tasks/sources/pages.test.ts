@@ -75,6 +75,15 @@ describe('retryAfter', () => {
     expect(await itemsOf(pages(fetch), last)).toEqual(['d', 'e'])
   })
 
+  test('without items asks for the same page again, whatever it says comes next', async () => {
+    let asked = 0
+    const { fetch } = api({
+      ...TWO_PAGES,
+      undefined: () => (asked++ === 0 ? { items: [], next: null, retryAfter: '5ms' } : TWO_PAGES.undefined),
+    })
+    expect(await itemsOf(pages(fetch))).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
   test('as a date is left to the database clock', async () => {
     const until = new Date('2030-01-01T00:00:00Z')
     const { error } = await untilError(pages(api({ undefined: { items: ['a'], next: 1, retryAfter: until } }).fetch))

@@ -115,13 +115,24 @@ describe('the query', () => {
 })
 
 describe('the cursor keeps every digit of', () => {
-  // A session that writes dates the old way, and a driver told to read bigints as numbers: neither may matter.
-  let hostile: TestQueries
+  // Sessions that write dates in two old ways, the first of which the second reads as another date, and a driver told to
+  // read bigints as numbers: none of it may matter.
+  let german: TestQueries
+  let american: pg.Pool
   beforeAll(async () => {
     const options = { options: '-c DateStyle=German', types: numbersForBigints }
-    hostile = await openTestDatabase("create type mood as enum ('sad', 'ok', 'happy')", options)
+    german = await openTestDatabase("create type mood as enum ('sad', 'ok', 'happy')", options)
+    american = new pg.Pool({
+      connectionString: german.url,
+      max: 1,
+      options: '-c DateStyle=SQL,MDY -c TimeZone=Asia/Kolkata',
+    })
+    american.on('error', () => {})
   })
-  afterAll(() => hostile.close())
+  afterAll(async () => {
+    await american.end()
+    await german.close()
+  })
 
   test.each([
     ['bigint', ['-9223372036854775808', '9007199254740993', '9007199254740995']],
@@ -152,20 +163,20 @@ describe('the cursor keeps every digit of', () => {
     ['oid', ['1', '4294967295']],
   ])('%s', async (type, values) => {
     const literal = type.replace(' collate "C"', '')
-    await hostile.pool.query(`drop table if exists t; create table t (k ${type} primary key, n int)`)
-    await hostile.pool.query(
+    await german.pool.query(`drop table if exists t; create table t (k ${type} primary key, n int)`)
+    await german.pool.query(
       `insert into t select v::${literal}, n from unnest($1::text[]) with ordinality as u (v, n)`,
       [values],
     )
-    const read = () => testContext({ query: hostile.query })
+    const resumed = () => testContext({ query: (text, values) => american.query(text, values as unknown[]) })
     for (const direction of ['asc', 'desc'] as const) {
       const source = rows('select * from t', { key: 'k', direction, pageSize: 2 })
-      const whole = await collect(source, undefined, read())
+      const whole = await collect(source, undefined, testContext({ query: german.query }))
       const order = values.map((_, index) => index + 1)
       if (direction === 'desc') order.reverse()
       expect(whole.map(({ item }) => item['n'])).toEqual(order)
       for (const [index, { cursor }] of whole.entries()) {
-        expect((await itemsOf(source, cursor, read())).map((item) => item['n'])).toEqual(order.slice(index + 1))
+        expect((await itemsOf(source, cursor, resumed())).map((item) => item['n'])).toEqual(order.slice(index + 1))
       }
     }
   })
