@@ -63,7 +63,7 @@ export class Database {
     try {
       return await this.#pool.query(text, values as unknown[])
     } catch (error) {
-      throw translate(error, this.schema)
+      throw refusal(error) ?? translate(error, this.schema)
     }
   }
 
@@ -118,7 +118,7 @@ export class Database {
     try {
       return await this.#pool.connect()
     } catch (error) {
-      throw translate(error, this.schema)
+      throw refusal(error) ?? translate(error, this.schema)
     }
   }
 }
@@ -164,8 +164,25 @@ export function codeOf(error: unknown): string | undefined {
   return cause === undefined || cause === error ? undefined : codeOf(cause)
 }
 
+/** The server is there, or its address cannot be one: trying again will not help. 28: who one is, 3D000: which database. */
+const REFUSALS =
+  /^(28|3D000|ERR_INVALID_URL|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE)/
+
+/** Only of what the driver says: inside a transaction, user code may have met with a refusal of somebody else. */
+function refusal(error: unknown): HoldfastError | undefined {
+  if (!(error instanceof Error) || error instanceof HoldfastError) return undefined
+  const { message } = error
+  if (
+    !REFUSALS.test(codeOf(error) ?? '') &&
+    !/does not support SSL|permission denied for (schema|database)/i.test(message)
+  )
+    return undefined
+  return new HoldfastError('HF_DATABASE_REFUSED', `PostgreSQL refuses: ${message}`, { cause: error })
+}
+
 /** The connection could not be made, or the server refused it: the statement was never sent. */
 export function wasNeverSent(error: unknown): boolean {
+  if (error instanceof HoldfastError && error.code === 'HF_DATABASE_REFUSED') return true
   if (
     ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', '57P03', '53300', '28P01', '28000', '3D000'].includes(
       codeOf(error) ?? '',
@@ -179,7 +196,8 @@ export function wasNeverSent(error: unknown): boolean {
 function translate(error: unknown, schema: string): unknown {
   if (error instanceof HoldfastError) return error
   const code = codeOf(error)
-  const message = error instanceof Error ? error.message : String(error)
+  // What no address of a name took is an AggregateError without a message.
+  const message = error instanceof Error ? error.message || String(code) : String(error)
   if ((code === '42P01' || code === '42703' || code === '42883') && message.includes(`${schema}.`)) {
     return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, {
       cause: error,

@@ -86,11 +86,13 @@ async function listEnded(
     const from = span > WHOLE_SPAN_MS || top <= span ? FIRST_ID : idAt(top - span)
     const most = limit + 1 - jobs.length
     const values = [from, before, codes ? plainArray(codes) : null, task, queue, most]
+    await on.query('savepoint span')
     try {
       jobs.push(...(await db.run<Row>('list_ended', values, on)).map(listedJob))
     } catch (error) {
-      // The transaction is over now, but what was found before stands.
       if (!wasTooSlow(error) || before === null || before === filter.before) throw error
+      // What was found before stands.
+      await on.query('rollback to savepoint span')
       return { jobs, downTo: before }
     }
     const slow = performance.now() - begun > HISTORY_MS
