@@ -6,7 +6,7 @@ import { HoldfastError } from '../model/errors.ts'
 import type { App } from '../tasks/client.ts'
 import { isOurs, messageOf } from './failure.ts'
 
-const NAMES = ['holdfast.config.ts', 'holdfast.config.mts', 'holdfast.config.js', 'holdfast.config.mjs']
+export const CONFIG_NAMES = ['holdfast.config.ts', 'holdfast.config.mts', 'holdfast.config.js', 'holdfast.config.mjs']
 
 /** What a config file gave. Both may come from another copy of this package, found by registered symbols. */
 export interface LoadedApp {
@@ -26,7 +26,7 @@ export function findConfig(named: string | undefined, from = process.cwd()): str
     throw new HoldfastError('HF_CONFIG_NOT_FOUND', `There is no file ${file}.`)
   }
   for (let folder = path.resolve(from); ; folder = path.dirname(folder)) {
-    const file = NAMES.map((name) => path.join(folder, name)).find((each) => existsSync(each))
+    const file = CONFIG_NAMES.map((name) => path.join(folder, name)).find((each) => existsSync(each))
     if (file !== undefined) return file
     if (folder === path.dirname(folder)) return undefined
   }

@@ -24,7 +24,7 @@ const SHOWN_JSON = 2_000
 export async function show(id: string, options: ShowOptions): Promise<void> {
   checkId(id)
   await using session = await openSession(options)
-  if (options.watch) return watch(session.db, id, options.json === true)
+  if (options.watch) return await watch(session.db, id, options.json === true)
   const job = await found(session.db, id)
   if (options.json) printJson(detailsJson(job))
   else print(page(job))
