@@ -95,7 +95,7 @@ function client(settings: ClientSettings): Holdfast<string, unknown> {
     },
     close: () => connection.close(),
   } as Holdfast<string, unknown>
-  return Object.freeze(withClient(jobs, { queues, connection, transactions }))
+  return Object.freeze(withClient(jobs, { queues, connection, transactions, maxInputBytes }))
 }
 
 function app(jobs: Holdfast<string, unknown>, options: AppOptions): App<string, unknown> {

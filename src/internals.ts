@@ -9,6 +9,7 @@ export interface ClientInternals {
   readonly queues: ReadonlyMap<string, QueueOptions>
   readonly connection: Connection
   readonly transactions: Transactions<unknown> | undefined
+  readonly maxInputBytes: number
 }
 
 export interface AppInternals {

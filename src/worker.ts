@@ -74,9 +74,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     tasks: tasksByName(internals, config),
     queues,
     transactions: client.transactions
-      ? ormTransactions(client.transactions, idleTimeout)
+      ? ormTransactions(db, client.transactions, idleTimeout)
       : pgTransactions(db, idleTimeout),
-    newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, config.maxInputBytes, 'ctx.enqueue'), input),
+    newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, client.maxInputBytes, 'ctx.enqueue'), input),
     concurrency: slots,
     lease: config.leaseMs,
     pollInterval: config.pollIntervalMs,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { HoldfastError } from '../model/errors.ts'
-import type { Database, Queryable } from '../store/db.ts'
+import { type Database, MAX_TRANSACTION_MS, type Queryable } from '../store/db.ts'
 import { applyOpening, openingCommands } from '../store/opening.ts'
 import type { PgClient, Transactions } from '../tasks/transactions.ts'
 
@@ -25,6 +25,11 @@ export interface EngineTransactions {
 const ENDS_TRANSACTION =
   /^\s*(begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i
 
+interface QueryConfig {
+  text: string
+  values: unknown[]
+}
+
 /** With `pg`: the client is lent without the words that would end the transaction. */
 export function pgTransactions(db: Database, idleTimeout: number): EngineTransactions {
   return {
@@ -36,7 +41,9 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
           const lent: PgClient = {
             query: async (text: string, values?: readonly unknown[]) => {
               if (ENDS_TRANSACTION.test(typeof text === 'string' ? text : '')) throw endedByHandler(text)
-              return query(text, values)
+              // Its statements are the user's: a long one is bounded by the age of the transaction alone.
+              const statement = { text, values: values as unknown[], query_timeout: MAX_TRANSACTION_MS }
+              return client.query<never>(statement as QueryConfig)
             },
             escapeIdentifier: (name) => client.escapeIdentifier(name),
           }
@@ -49,12 +56,21 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
 }
 
 /** With the user's ORM. */
-export function ormTransactions<Tx>(transactions: Transactions<Tx>, idleTimeout: number): EngineTransactions {
+export function ormTransactions<Tx>(
+  db: Database,
+  transactions: Transactions<Tx>,
+  idleTimeout: number,
+): EngineTransactions {
   return {
     run: (work) =>
       transactions.begin(async (tx) => {
         const nonce = randomUUID()
-        const on: Queryable = { query: (text, values) => transactions.query(tx, text, values ?? []) }
+        const on: Queryable = {
+          query: (text, values) =>
+            transactions.query(tx, text, values ?? []).catch((error: unknown) => {
+              throw db.explain(error)
+            }),
+        }
         await applyOpening(on, idleTimeout, nonce)
         return work({ tx, on, nonce })
       }),

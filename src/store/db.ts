@@ -25,7 +25,8 @@ export interface DatabaseOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
-const MAX_TRANSACTION_MS = 5 * 60_000
+/** How long a transaction around user code may be open. */
+export const MAX_TRANSACTION_MS = 5 * 60_000
 
 /**
  * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: statements are
@@ -95,19 +96,29 @@ export class Database {
       const result = await work(client)
       await begun
       const { command } = await client.query('commit')
-      if (command !== 'COMMIT') throw new HoldfastError('HF_TX_ENDED', 'The transaction could not commit: a statement in it had failed.')
+      if (command !== 'COMMIT')
+        throw new HoldfastError('HF_TX_ENDED', 'The transaction could not commit: a statement in it had failed.')
       return result
     } catch (error) {
       const reason = broken ?? error
       await client.query('rollback').catch((failure: Error) => {
         broken ??= failure
       })
+      if (broken === undefined && !(error instanceof pg.DatabaseError)) {
+        // The work's own: a service that refuses its connection, an "account closed" only sound like a database that is gone.
+        throw error
+      }
       throw translate(reason, this.schema)
     } finally {
       clearTimeout(timer)
       client.off('error', onError)
       client.release(broken)
     }
+  }
+
+  /** What an error of one of our statements means, when it came through somebody else's connection. */
+  explain(error: unknown): unknown {
+    return translate(error, this.schema)
   }
 
   async close(): Promise<void> {
