@@ -28,6 +28,8 @@ export class Attempt {
   completing = false
   /** It completed inside its own transaction. */
   settled = false
+  /** The item whose code ended the collection. */
+  endsAt: number | undefined
   /** The item that it failed on. */
   where: string | undefined
   /** What its code said of its progress; written with the next renewal. */

@@ -102,6 +102,11 @@ class ItemContext {
   get progress() {
     return this.#run.progress
   }
+  get end() {
+    return (): void => {
+      this.#attempt.endsAt = Math.min(this.index, this.#attempt.endsAt ?? this.index)
+    }
+  }
   get idempotencyKey() {
     return (label?: string): string => keyOf(this.#attempt, this.index, label)
   }

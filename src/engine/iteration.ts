@@ -9,6 +9,7 @@ import {
   saveCheckpointInTransaction,
 } from '../store/checkpoints.ts'
 import { fanOut, finishPart, forgetParts, lockParts } from '../store/parts.ts'
+import { readRows } from '../store/reading.ts'
 import type { IterationBodyDefinition } from '../tasks/definition.ts'
 import { iterate } from '../tasks/iterate/iterate.ts'
 import type { IterationPort, Saved } from '../tasks/iterate/port.ts'
@@ -79,7 +80,7 @@ function iterationPort(
     itemCtx: (index) => itemContext(context, attempt, index),
     source: {
       signal: attempt.signal,
-      query: (text, values) => db.query(text, values) as Promise<{ rows: Record<string, unknown>[] }>,
+      query: (text, values) => readRows(db, text, values) as Promise<{ rows: Record<string, unknown>[] }>,
       warn: (message) => {
         if (warned.has(message)) return
         warned.add(message)
@@ -91,9 +92,11 @@ function iterationPort(
       if (body.maxSlotTime === undefined || monotonic() - attempt.startedAt < body.maxSlotTime) return undefined
       return ports.crowded() ? 'yield' : undefined
     },
-    commit: async (saved, work) => {
+    endsAt: () => attempt.endsAt,
+    commit: async (progress, work) => {
       const { asked, sent } = await ports.transactions.run(async (open) => {
         await work(open.tx)
+        const saved = progress()
         const sent = await writeEnqueued(db, attempt, open.on, saved.items)
         const asked = await saveCheckpointInTransaction(db, open.on, attempt.job, progressOf(saved), open.nonce)
         return { asked, sent }

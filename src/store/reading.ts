@@ -1,5 +1,5 @@
 import { HoldfastError } from '../model/errors.ts'
-import { codeOf, type Database, type Queryable } from './db.ts'
+import { codeOf, type Database, type Queryable, type QueryAnswer } from './db.ts'
 
 const CANCELED = '57014'
 
@@ -19,6 +19,15 @@ export async function reading<T>(db: Database, ms: number, work: (on: Queryable)
       { cause: error },
     )
   }
+}
+
+/** The client gives up after 30 s and calls the database gone; the server should give up first, and say why (57014). */
+const SOURCE_TIMEOUT_MS = 25_000
+
+/** One statement of a source of items: it writes nothing, and the server cancels it when it takes too long. */
+export async function readRows(db: Database, text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
+  const open = `set transaction read only; set local statement_timeout = ${SOURCE_TIMEOUT_MS}`
+  return db.transaction((client) => client.query(text, values as unknown[]), open)
 }
 
 export function wasTooSlow(error: unknown): boolean {

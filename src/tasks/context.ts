@@ -56,6 +56,11 @@ export interface TaskCtx<Q extends string, Tx> extends Ctx<Q> {
 export interface ItemCtx<Q extends string> extends Ctx<Q> {
   /** The item's place in the collection, from 0 on; goes on counting after a resume. */
   readonly index: number
+  /**
+   * Ends the collection with this item: it is saved as done, nothing after it is worked on, `done` runs and the job completes.
+   * (job-iteration's `throw :abort`, but with `done`.)
+   */
+  readonly end: () => void
 }
 
 /** `each` writes through `tx`, which commits together with the cursor. With `checkpoint: 'periodic'` there is none. */

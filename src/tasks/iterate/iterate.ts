@@ -1,6 +1,7 @@
 import type { Outcome } from '../../model/outcome.ts'
 import type { Asked } from '../../store/checkpoints.ts'
 import type { IterationBodyDefinition } from '../definition.ts'
+import { isEnd } from './end.ts'
 import { periodicLoop } from './periodic.ts'
 import type { IterationPort } from './port.ts'
 import { Tracker } from './tracker.ts'
@@ -24,6 +25,7 @@ export async function iterate(
   const { checkpoint } = port
   const stopped = port.stop()
   if (stopped) return ended({ stop: stopped })
+  if (isEnd(checkpoint.cursor)) return { kind: 'exhausted', items: checkpoint.items }
   const first = checkpoint.cursor === undefined && checkpoint.items === 0
   if (first) await body.start?.(input, port.ctx)
 

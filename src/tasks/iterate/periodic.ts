@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Asked } from '../../store/checkpoints.ts'
 import type { IterationBodyDefinition } from '../definition.ts'
 import type { SourceItem } from '../source.ts'
+import { END } from './end.ts'
 import { ItemFailure } from './failure.ts'
 import { inOrder } from './pipeline.ts'
 import type { IterationPort } from './port.ts'
@@ -50,8 +51,9 @@ async function oneByOne(
       after = cursor
       const done = body.each(item, port.itemCtx(tracker.items))
       if (done instanceof Promise) await done
+      tracker.cursor = port.endsAt() === undefined ? cursor : END
       tracker.items++
-      tracker.cursor = cursor
+      if (tracker.cursor === END) return 'done'
       const now = performance.now()
       if (now >= turnAt) {
         await turn()
@@ -87,7 +89,7 @@ async function severalAtOnce(
   const steps = inOrder(opened.items, {
     from: tracker.items,
     concurrency: body.concurrency,
-    more: () => stopped() === undefined && saver.asked === undefined,
+    more: () => stopped() === undefined && saver.asked === undefined && port.endsAt() === undefined,
     work: async (item, index) => {
       const ctx = port.itemCtx(index)
       await body.each(prepare === undefined ? item : await prepare(item, ctx), ctx)
@@ -97,7 +99,8 @@ async function severalAtOnce(
   try {
     for await (const step of steps) {
       tracker.items = step.index + 1
-      tracker.cursor = step.cursor
+      tracker.cursor = port.endsAt() === step.index ? END : step.cursor
+      if (tracker.cursor === END) return 'done'
       const now = performance.now()
       if (now < turnAt) continue
       await turn()

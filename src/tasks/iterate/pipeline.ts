@@ -19,7 +19,8 @@ interface Pending<Ready> {
 /**
  * Reads a source ahead and works on up to `concurrency` items at the same time, but gives them back in the order of the source: so the
  * cursor of the last one given back never passes an unfinished item.
- * `more` is asked before each further item is read; what is in work already is still given back.
+ * `more` is asked before each further item is read; what is in work already is still given back, also when the source fails meanwhile:
+ * a source that snoozes whenever it is read ahead would otherwise throw finished work away for ever.
  */
 export async function* inOrder<Item, Ready>(
   source: AsyncIterable<SourceItem<Item>>,
@@ -34,11 +35,14 @@ export async function* inOrder<Item, Ready>(
   const window: Pending<Ready>[] = []
   let index = options.from
   let ended = false
+  let failure: { readonly error: unknown } | undefined
   try {
     for (;;) {
       while (!ended && window.length < options.concurrency && options.more()) {
-        const next = await items.next()
-        if (next.done) {
+        const next = await items.next().catch((error: unknown) => {
+          failure = { error }
+        })
+        if (next === undefined || next.done) {
           ended = true
           break
         }
@@ -50,7 +54,10 @@ export async function* inOrder<Item, Ready>(
         index++
       }
       const first = window.shift()
-      if (first === undefined) return
+      if (first === undefined) {
+        if (failure) throw failure.error
+        return
+      }
       yield { index: first.index, cursor: first.cursor, ready: await first.work }
     }
   } finally {

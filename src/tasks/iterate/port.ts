@@ -25,8 +25,10 @@ export interface IterationPort {
   itemCtx(index: number): ItemCtx<string>
   /** Asked after each item: why the loop should stop at this boundary. */
   stop(): InterruptReason | 'yield' | undefined
-  /** Runs `work` in a transaction and saves the progress as its last write. */
-  commit(saved: Saved, work: (tx: unknown) => unknown): Promise<Asked | undefined>
+  /** The item whose code ended the collection, if one did. */
+  endsAt(): number | undefined
+  /** Runs `work` in a transaction and saves the progress, as it is then, as its last write. */
+  commit(saved: () => Saved, work: (tx: unknown) => unknown): Promise<Asked | undefined>
   /** Saves progress outside any transaction of the user's. */
   save(saved: Saved): Promise<Asked | undefined>
 }

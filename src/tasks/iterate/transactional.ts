@@ -2,6 +2,7 @@ import type { InterruptReason } from '../../model/outcome.ts'
 import type { Asked } from '../../store/checkpoints.ts'
 import type { IterationBodyDefinition } from '../definition.ts'
 import type { SourceItem } from '../source.ts'
+import { END } from './end.ts'
 import { ItemFailure } from './failure.ts'
 import { inOrder } from './pipeline.ts'
 import type { IterationPort } from './port.ts'
@@ -26,7 +27,7 @@ export async function transactionalLoop(
   const prepared = inOrder(opened.items, {
     from: tracker.items,
     concurrency: body.concurrency,
-    more: () => stopped() === undefined,
+    more: () => stopped() === undefined && port.endsAt() === undefined,
     work: (item, index) => (prepare === undefined ? item : prepare(item, port.itemCtx(index))),
   })
   let index = tracker.items
@@ -36,13 +37,16 @@ export async function transactionalLoop(
       index = step.index
       cursor = step.cursor
       const ctx = port.itemCtx(step.index)
-      const asked = await port.commit(tracker.saved(step.index + 1, step.cursor), (tx) =>
-        body.each(step.ready, Object.assign(ctx, { tx })),
+      const after = () => (port.endsAt() === step.index ? END : step.cursor)
+      const asked = await port.commit(
+        () => tracker.saved(step.index + 1, after()),
+        (tx) => body.each(step.ready, Object.assign(ctx, { tx })),
       )
       tracker.items = step.index + 1
-      tracker.cursor = step.cursor
+      tracker.cursor = after()
       index = tracker.items
       if (asked) return { asked }
+      if (tracker.cursor === END) return 'done'
       if (stopped()) break
     }
   } catch (error) {
