@@ -8,9 +8,8 @@ export type Colors = ReturnType<typeof pc.createColors>
 
 /** One line about what became of a worker. */
 export function tell(incident: Incident, files: Scene['files'], colors: Colors): string {
-  const { fate, moves } = incident
   const where = movesText(incident, files)
-  switch (fate) {
+  switch (incident.fate) {
     case 'stop': {
       const overran = incident.inTime ? '' : colors.red(' (it did not leave within its grace)')
       return `${colors.green('stopped')}  ${name(incident)}  ${where}${overran}`
