@@ -1,6 +1,7 @@
-/** Writes the pages of `docs/` that are generated from the code. Run it after a change to the table of errors. */
-import { writeFileSync } from 'node:fs'
+/** Writes what is generated from the code in `docs/`. Run it after a change to the table of errors or to the legal transitions. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { ERRORS, type ErrorEntry } from '../src/model/errors.ts'
+import { INITIAL_STATES, MOVES, type State } from '../src/model/states.ts'
 
 /** The text of `docs/errors.md`. */
 export function errorsPage(errors: Readonly<Record<string, ErrorEntry>> = ERRORS): string {
@@ -16,4 +17,36 @@ export function errorsPage(errors: Readonly<Record<string, ErrorEntry>> = ERRORS
   ].join('\n')
 }
 
-if (import.meta.main) writeFileSync(new URL('../docs/errors.md', import.meta.url), errorsPage())
+const BEGIN = '<!-- Generated from src/model/states.ts by scripts/build-docs.ts: begin -->'
+const END = '<!-- Generated: end -->'
+/** They lead from almost everywhere: a picture with them would show nothing. */
+const EVERYWHERE = new Set(['cancel', 'expire', 'pause', 'resume', 'retry by hand'])
+
+/** `docs/life-of-a-job.md` with its picture and its table of transitions as the code has them. */
+export function lifePage(page: string): string {
+  const begin = page.indexOf(BEGIN)
+  const end = page.indexOf(END)
+  if (begin === -1 || end < begin) throw new Error('docs/life-of-a-job.md has lost the marks of its generated part')
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${statesPicture()}\n\n${movesTable()}\n\n${page.slice(end)}`
+}
+
+function statesPicture(): string {
+  const arrows = MOVES.filter((move) => !EVERYWHERE.has(move.name)).flatMap(({ name, from, to }) =>
+    from.map((state) => `  ${state} --> ${to}: ${name}`),
+  )
+  const beginnings = INITIAL_STATES.map((state) => `  [*] --> ${state}: enqueue`)
+  return ['```mermaid', 'stateDiagram-v2', ...beginnings, ...arrows, '```'].join('\n')
+}
+
+function movesTable(): string {
+  const list = (states: readonly State[]) => states.map((state) => `\`${state}\``).join(', ')
+  const rows = MOVES.map(({ name, from, to }) => `| ${name} | ${list(from)} | \`${to}\` |`)
+  return ['| transition | from | to |', '|---|---|---|', ...rows].join('\n')
+}
+
+if (import.meta.main) {
+  const docs = new URL('../docs/', import.meta.url)
+  writeFileSync(new URL('errors.md', docs), errorsPage())
+  const life = new URL('life-of-a-job.md', docs)
+  writeFileSync(life, lifePage(readFileSync(life, 'utf8')))
+}

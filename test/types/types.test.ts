@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { writePrograms } from '../support/pages.ts'
 
 const here = import.meta.dirname
 const root = join(here, '../..')
@@ -38,23 +39,20 @@ function findings(output: string): Map<string, Finding[]> {
   return found
 }
 
-/** Every `ts` block of the README and the guide that begins with an import is a program: it must compile as it stands. */
-function writeDocumentedPrograms(): string[] {
-  for (const old of globSync('right/doc-*.gen.ts', { cwd: here })) rmSync(join(here, old))
-  return ['README.md', ...globSync('docs/guide/*.md', { cwd: root })].flatMap((page) => {
-    const programs = [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n(import [\s\S]*?)```/g)]
-    return programs.map((block, index) => {
-      const file = `right/doc-${page.replaceAll('/', '-')}-${index + 1}.gen.ts`
-      writeFileSync(join(here, file), block[1]!)
-      return file
-    })
-  })
+/** Every `ts` block of the README and the guide that says it is a program must compile as it stands. */
+async function writeDocumentedPrograms(): Promise<string[]> {
+  for (const old of globSync('right/doc-*', { cwd: here })) rmSync(join(here, old), { recursive: true })
+  const pages = ['README.md', ...globSync('docs/guide/*.md', { cwd: root })]
+  const written = await Promise.all(
+    pages.map(async (page) => ((await writePrograms(page, join(here, 'right'))).length > 0 ? [page] : [])),
+  )
+  return written.flat()
 }
 
 test('the programs of right/, the README and the guide compile, and every type in them is the one that they claim', async () => {
-  const pages = new Set(writeDocumentedPrograms().map((file) => file.replace(/-\d+\.gen\.ts$/, '')))
-  expect([...pages]).toContain('right/doc-README.md')
-  expect([...pages]).toContain('right/doc-docs-guide-sources.md')
+  const pages = await writeDocumentedPrograms()
+  expect(pages).toContain('README.md')
+  expect(pages).toContain('docs/guide/sources.md')
   expect(await check('right')).toBe('')
 })
 

@@ -1,0 +1,158 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { lifePage } from '../scripts/build-docs.ts'
+import { holdfast } from '../src/index.ts'
+import { Database } from '../src/store/db.ts'
+import { migrate } from '../src/store/migrate.ts'
+import { createDatabase } from './support/database.ts'
+import { blocksOf, programsOf, proseOf, readPage } from './support/pages.ts'
+
+const root = path.join(import.meta.dirname, '..')
+const GUIDE = ['README.md', ...globSync('docs/guide/*.md', { cwd: root }).sort()]
+const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort()
+
+/** Links of a page that lead nowhere: a file that is not there, a heading that the file does not have. */
+function brokenLinks(page: string, markdown = readPage(page)): string[] {
+  const targets = [...proseOf(markdown).matchAll(/\]\(([^()\s]+)\)/g)].map((match) => match[1] as string)
+  return targets.filter((target) => {
+    if (/^[a-z]+:/.test(target)) return false
+    const [file = '', heading] = target.split('#')
+    const found = file === '' ? page : path.join(path.dirname(page), decodeURI(file))
+    if (!existsSync(path.join(root, found))) return true
+    return heading !== undefined && !headingsOf(file === '' ? markdown : readPage(found)).has(heading)
+  })
+}
+
+/** As GitHub names them. */
+function headingsOf(markdown: string): Set<string> {
+  const slugs = [...withoutBlocks(markdown).matchAll(/^#+ (.*)$/gm)].map((match) =>
+    (match[1] as string)
+      .trim()
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(/\s/g, '-'),
+  )
+  return new Set(slugs)
+}
+
+function withoutBlocks(markdown: string): string {
+  return markdown.replaceAll(/^ *(`{3,})[\s\S]*?^ *\1`*$/gm, '')
+}
+
+test.each(PAGES)('every link of %s leads somewhere', (page) => {
+  expect(brokenLinks(page)).toEqual([])
+})
+
+test('links that lead nowhere are found', () => {
+  const page = [
+    '# A page (really)',
+    '[file](docs/nowhere.md) [heading](#elsewhere) [heading there](CONTRIBUTING.md#nowhere)',
+    '[fine](#a-page-really) [fine](CONTRIBUTING.md#set-up) [fine](https://example.org/x) `[code](no-link)`',
+    '```ts',
+    '[block](no-link)',
+    '```',
+  ].join('\n')
+  expect(brokenLinks('README.md', page)).toEqual(['docs/nowhere.md', '#elsewhere', 'CONTRIBUTING.md#nowhere'])
+})
+
+describe('the code of the README and the guide', () => {
+  test.each(GUIDE)('%s: each block of TypeScript is a program, or says that it is a fragment', (page) => {
+    const blocks = blocksOf(readPage(page)).filter(({ info }) => /^(ts|typescript|js)\b/.test(info))
+    const loose = blocks.filter(({ info }) => info !== 'ts fragment')
+    expect(loose.length, 'only programs are compiled, by test/types').toBe(programsOf(readPage(page)).length)
+  })
+
+  test('is taken apart as it stands', () => {
+    const page = [
+      'Text.',
+      '```ts',
+      "import a from 'a'",
+      '```',
+      '```ts',
+      '// file: b.ts',
+      'b',
+      '```',
+      '```ts fragment',
+      'c',
+      '```',
+      '```ts',
+      'd',
+      '```',
+      '```sh',
+      'e',
+      '```',
+    ].join('\n')
+    expect(programsOf(page)).toEqual([
+      { file: 'program-1.ts', code: "import a from 'a'\n" },
+      { file: 'b.ts', code: '// file: b.ts\nb\n' },
+    ])
+    expect(blocksOf(page).map(({ info, line }) => [info, line])).toEqual([
+      ['ts', 3],
+      ['ts', 6],
+      ['ts fragment', 10],
+      ['ts', 13],
+      ['sh', 16],
+    ])
+  })
+})
+
+test.each(PAGES)('every command that %s names exists', (page) => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { scripts: object }
+  const code = [...readPage(page).matchAll(/`([^`\n]+)`/g)].map((match) => match[1] as string)
+  const lines = [...code, ...blocksOf(readPage(page)).flatMap((block) => block.code.split('\n'))]
+  const unknown = lines.flatMap((line) => {
+    const script = /\bnpm run ([\w:-]+)/.exec(line)?.[1]
+    const command = /^\s*(?:npx )?holdfast ([a-z]+)/.exec(line)?.[1]
+    const missing = (name: string | undefined, known: boolean) => (name === undefined || known ? [] : [name])
+    return [
+      ...missing(script, Object.hasOwn(scripts, script ?? '')),
+      ...missing(command, existsSync(path.join(root, `src/cli/${command}.ts`))),
+    ]
+  })
+  // They belong to releases to come, and the pages say so.
+  expect(unknown.filter((name) => !['check', 'playground', 'deploy', 'forecast'].includes(name))).toEqual([])
+})
+
+test('docs/life-of-a-job.md has the transitions of the code: run `npm run docs`', () => {
+  const page = readPage('docs/life-of-a-job.md')
+  expect(page).toBe(lifePage(page))
+  expect(page).toContain('| claim | `ready` | `running` |')
+})
+
+test('the rights that the guide grants a producer are enough to enqueue, and for nothing else', async (context) => {
+  await using database = await createDatabase()
+  const db = new Database({ url: database.url, schema: 'holdfast', connections: 1 })
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  const jobs = holdfast({ database: database.url })
+  const role = `${database.name}_web`
+  try {
+    const { rows } = await client.query(
+      'select rolsuper or rolcreaterole as may from pg_roles where rolname = current_user',
+    )
+    if (!rows[0].may) return context.skip('this user may not create roles')
+    await migrate(db, '0.0.0')
+    const grants = blocksOf(readPage('docs/guide/6-operations.md')).find(({ code }) => code.startsWith('grant '))?.code
+    await client.query(`create role ${role}`)
+    await client.query((grants ?? '').replaceAll(/\bweb\b/g, role))
+
+    const task = jobs.contract({ name: 'some-task' })
+    await client.query(`begin; set local role ${role}`)
+    await jobs.enqueue(task, undefined, { tx: client })
+    await jobs.enqueue(task, undefined, { tx: client, after: '1h' })
+    await client.query('commit')
+    const counted =
+      'select (select count(*)::int from holdfast.job) + (select count(*)::int from holdfast.waiting) as jobs'
+    expect((await client.query(counted)).rows).toEqual([{ jobs: 2 }])
+    for (const table of ['job', 'waiting', 'history']) {
+      await client.query(`begin; set local role ${role}`)
+      await expect(client.query(`select input from holdfast.${table}`)).rejects.toMatchObject({ code: '42501' })
+      await client.query('rollback')
+    }
+  } finally {
+    await client.query(`drop owned by ${role}; drop role ${role}`).catch(() => {})
+    await Promise.all([client.end(), jobs.close(), db.close()])
+  }
+})
