@@ -51,8 +51,10 @@ export async function migrate(db: Database, release: string): Promise<Migration[
 async function applyNext(db: Database, release: string): Promise<Migration | undefined> {
   return db.transaction(async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`holdfast migrate ${db.schema}`])
-    // Without the lock, two `create schema if not exists` at once can still collide in the catalogue.
-    await client.query(`create schema if not exists ${db.schema}`)
+    // Asked first, because `create schema if not exists` can collide in the catalogue even here: a session that remembers that there was
+    // none learns nothing better from waiting for the lock above. It also wants a right that whoever made the schema may have kept.
+    const { rowCount } = await client.query('select from pg_catalog.pg_namespace where nspname = $1', [db.schema])
+    if (rowCount === 0) await client.query(`create schema ${db.schema}`)
     await client.query(`create table if not exists ${db.schema}.migration (
       number integer primary key, name text not null, kind text not null, release text not null,
       applied_at timestamptz not null default clock_timestamp())`)
