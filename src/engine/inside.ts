@@ -2,6 +2,7 @@ import { HoldfastError } from '../model/errors.ts'
 import { codeOf, type Database, type Queryable } from '../store/db.ts'
 import { placeOf } from '../store/place.ts'
 import type { Transactions } from '../tasks/transactions.ts'
+import { within } from './within.ts'
 
 export interface Inside {
   /** Runs our statements inside the user's open transaction. */
@@ -10,14 +11,11 @@ export interface Inside {
 
 /** The user's own transactions: checked at first use, since a wrong one would lose jobs silently. */
 export function insideOf(transactions: Transactions<unknown> | undefined): Inside {
-  let checked = false
+  const check = sameServerCheck()
   return {
     async enqueue(db, tx, work) {
       const on = queryable(transactions, tx)
-      if (!checked) {
-        await requireSameServer(db, on)
-        checked = true
-      }
+      await check(db, on)
       try {
         await work(on)
       } catch (error) {
@@ -42,11 +40,27 @@ function queryable(transactions: Transactions<unknown> | undefined, tx: unknown)
   return client as Queryable
 }
 
-async function requireSameServer(db: Database, on: Queryable): Promise<void> {
-  const [ours, theirs] = await Promise.all([placeOf(db), placeOf(on)])
-  if (ours === theirs) return
-  throw new HoldfastError('HF_TX', '`tx` reaches another database than the `database` that holdfast() was given.')
+/**
+ * Compares until it once had both answers. It never waits long for ours: behind a pooler, transactions like the caller's may hold every
+ * connection, and would wait for an answer that waits for them.
+ */
+function sameServerCheck(): (db: Database, on: Queryable) => Promise<void> {
+  let checked = false
+  let asked: Promise<string> | undefined
+  return async (db, on) => {
+    if (checked) return
+    asked ??= placeOf(db).finally(() => {
+      asked = undefined
+    })
+    const [ours, theirs] = await Promise.all([within(asked, PATIENCE_MS), placeOf(on)])
+    if (ours === undefined) return
+    if (ours !== theirs)
+      throw new HoldfastError('HF_TX', '`tx` reaches another database than the `database` that holdfast() was given.')
+    checked = true
+  }
 }
+
+const PATIENCE_MS = 1_000
 
 function explain(error: unknown, db: Database): unknown {
   if (codeOf(error) !== '42P01') return error

@@ -23,6 +23,7 @@ import { settlementOf } from './settlement.ts'
 import type { EngineTransactions } from './transactions.ts'
 import { Upkeep } from './upkeep.ts'
 import { REQUESTS, Waker } from './wake.ts'
+import { within } from './within.ts'
 
 export interface WorkerOptions {
   readonly db: Database
@@ -394,10 +395,6 @@ export class Worker {
 const EXIT_MS = 250
 const ATTEND_EVERY_MS = 1_000
 const LAST_WORD_MS = 3_000
-
-function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), ms).unref())])
-}
 
 /** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
 function acceptsOf(names: readonly string[]): string {
