@@ -35,7 +35,7 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
   return {
     run: (work) => {
       const nonce = randomUUID()
-      return db.transaction(
+      return db.lend(
         (client) => {
           const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
           const lent: PgClient = {

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { HoldfastError } from '../model/errors.ts'
 import { type StatementName, type Statements, statementsFor } from './statements.ts'
+import { Turns } from './turns.ts'
 
 /** Anything that takes a statement: the pool, a client inside a transaction, a user's own client through the `tx` seam. */
 export interface Queryable {
@@ -38,20 +39,20 @@ export class Database {
   readonly channel: string
   readonly statements: Statements
   readonly #pool: pg.Pool
+  /** Apart from the others: however long users' transactions take, claims, ends of runs and `enqueue` inside of them find a connection. */
+  readonly #lent: pg.Pool
+  /** The pool's own queue gives up after a while, as if the server were gone. */
+  readonly #turns: Turns
 
   constructor(options: DatabaseOptions) {
     this.schema = options.schema
     this.url = options.url
     this.channel = `${options.schema}_wake`
     this.statements = statementsFor(options.schema)
-    this.#pool = new pg.Pool({
-      ...clientOptions(options.url, options.statementTimeout ?? STATEMENT_TIMEOUT_MS),
-      max: options.connections ?? 10,
-      idleTimeoutMillis: 30_000,
-      allowExitOnIdle: true,
-    })
-    // An idle connection that breaks is replaced at the next query; without a listener node would exit.
-    this.#pool.on('error', ignore)
+    const { connections = 10, statementTimeout = STATEMENT_TIMEOUT_MS } = options
+    this.#pool = openPool(options.url, connections, statementTimeout)
+    this.#lent = openPool(options.url, connections, statementTimeout)
+    this.#turns = new Turns(connections)
   }
 
   /** Runs one of our own statements. */
@@ -73,12 +74,22 @@ export class Database {
    * `open` is sent together with BEGIN, as `set local` commands. After `maxAge` ms the connection is cut: a transaction that goes on
    * for ever holds back the vacuum of every table.
    */
-  async transaction<T>(
+  transaction<T>(work: (client: pg.PoolClient) => Promise<T>, open = '', maxAge = MAX_TRANSACTION_MS): Promise<T> {
+    return this.#transact(this.#pool, work, open, maxAge)
+  }
+
+  /** The same around code of the user's, which may take its time. */
+  lend<T>(work: (client: pg.PoolClient) => Promise<T>, open: string): Promise<T> {
+    return this.#turns.take(() => this.#transact(this.#lent, work, open, MAX_TRANSACTION_MS))
+  }
+
+  async #transact<T>(
+    pool: pg.Pool,
     work: (client: pg.PoolClient) => Promise<T>,
-    open = '',
-    maxAge = MAX_TRANSACTION_MS,
+    open: string,
+    maxAge: number,
   ): Promise<T> {
-    const client = await this.#connect()
+    const client = await this.#connect(pool)
     let broken: Error | undefined
     // The server may end the session between two statements (idle in transaction, restart); its reason comes by this event only.
     const onError = (error: Error): void => {
@@ -122,16 +133,28 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end()
+    await Promise.all([this.#pool.end(), this.#lent.end()])
   }
 
-  async #connect(): Promise<pg.PoolClient> {
+  async #connect(pool: pg.Pool): Promise<pg.PoolClient> {
     try {
-      return await this.#pool.connect()
+      return await pool.connect()
     } catch (error) {
       throw refusal(error) ?? translate(error, this.schema)
     }
   }
+}
+
+function openPool(url: string, max: number, statementTimeout: number): pg.Pool {
+  const pool = new pg.Pool({
+    ...clientOptions(url, statementTimeout),
+    max,
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: true,
+  })
+  // An idle connection that breaks is replaced at the next query; without a listener node would exit.
+  pool.on('error', ignore)
+  return pool
 }
 
 function ignore(): void {}
