@@ -47,8 +47,9 @@ export async function* inOrder<Item, Ready>(
           break
         }
         const { item, cursor } = next.value
-        const work = Promise.resolve(options.work(item, index))
-        // A later item may fail while an earlier one is still awaited: it is reported when its turn comes.
+        // A later item may fail, at once too, while an earlier one is still awaited: it is reported when its turn comes.
+        const at = index
+        const work = new Promise<Ready>((resolve) => resolve(options.work(item, at)))
         work.catch(() => {})
         window.push({ index, cursor, work })
         index++

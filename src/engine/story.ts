@@ -1,0 +1,53 @@
+import { formatDuration } from '../model/duration.ts'
+import type { SettlePlan } from '../model/settle-plan.ts'
+import type { When } from '../model/when.ts'
+import type { Attempt } from './attempt.ts'
+
+export interface Line {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+}
+
+/** What the log says of how a run ended. Nothing of a plain job that completed or gave its slot back: there are thousands a second. */
+export function lineOf(plan: SettlePlan, attempt: Attempt): Line | undefined {
+  switch (plan.kind) {
+    case 'fail':
+      return { level: 'error', message: `Job failed: ${plan.failure.message}` }
+    case 'retry':
+      return { level: 'warn', message: `Job failed: ${plan.failure.message}` }
+    case 'hand-back':
+      return { level: 'info', message: `Job interrupted: ${plan.reason}. It can go on elsewhere` }
+    case 'interrupt':
+      return { level: 'warn', message: `Job interrupted: ${plan.reason}. It may start only once, so it ends here` }
+    case 'snooze':
+      return { level: 'info', message: `Job snoozed ${describe(plan.when)}` }
+    case 'pause':
+      return { level: 'info', message: `Job paused: ${attempt.asked?.reason ?? 'no reason given'}` }
+    case 'cancel':
+      return { level: 'info', message: `Job cancelled: ${attempt.asked?.reason ?? 'no reason given'}` }
+    case 'expire':
+      return { level: 'info', message: 'Job expired: it was claimed after its time' }
+    case 'lose':
+      return {
+        level: 'warn',
+        message: 'Job lost: nobody knows whether its start was recorded, and it may start only once',
+      }
+    case 'park':
+      return { level: 'warn', message: `Job parked: ${plan.reason}` }
+    case 'complete':
+    case 'yield':
+    case 'nothing':
+      return endOfIteration(plan, attempt)
+  }
+}
+
+function endOfIteration(plan: SettlePlan, attempt: Attempt): Line | undefined {
+  if (attempt.task.kind !== 'iteration') return undefined
+  if (plan.kind === 'complete' || attempt.settled) return { level: 'info', message: 'Job completed' }
+  if (plan.kind === 'yield') return { level: 'info', message: 'Job gave its slot to others' }
+  return undefined
+}
+
+function describe(when: When): string {
+  return when.kind === 'delay' ? `for ${formatDuration(when.ms)}` : `until ${when.iso}`
+}
