@@ -289,18 +289,19 @@ from pg_catalog.pg_stat_user_tables
 where schemaname = $1 and relname in ('job', 'waiting', 'checkpoint', 'lease', 'history_default')
 order by relname`,
   lift_stragglers: `with late as (
-  select s.id
+  select s.tid
   from :schema.mark m
   cross join lateral (
-    select j.id from :schema.job j
+    select j.ctid as tid from :schema.job j
     where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
       and j.state = 0 and j.task = any(m.tasks)
     order by j.position limit $2
     for update skip locked
   ) as s
+  limit $2
 ), lifted as (
   update :schema.job j set lane = 0, position = nextval(':schema.position')
-  from late where j.id = late.id and j.state = 0
+  from late where j.ctid = late.tid and j.state = 0
   returning j.queue
 )
 select queue, count(*)::int as jobs from lifted group by queue`,
@@ -413,12 +414,12 @@ select 'waiting' from waiting
 union all
 select 'running' from asked`,
   promote: `with due as (
-  select id from :schema.waiting
-  where due_at >= $2::timestamptz and due_at <= clock_timestamp()
+  select ctid as tid from :schema.waiting
+  where due_at >= $2::timestamptz and due_at <= statement_timestamp()
   order by due_at limit $1
   for update skip locked
 ), moved as (
-  delete from :schema.waiting w using due where w.id = due.id returning w.*
+  delete from :schema.waiting w using due where w.ctid = due.tid returning w.*
 ), ready as (
   insert into :schema.job (id, created_at, expires_at, run, interruptions, losses, failures, crashes, priority, version, queue, task, input)
   select id, created_at, expires_at, run, interruptions, losses, failures, crashes, priority, version, queue, task, input

@@ -1,18 +1,17 @@
 import { expect } from 'vitest'
 import { loadCheckpoint, saveCheckpoint } from '../../../src/store/checkpoints.ts'
+import { handBack } from '../../../src/store/jobs.ts'
 import { fanOut } from '../../../src/store/parts.ts'
+import { releaseWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
+
+const NONE = { items: 0, total: undefined, cursor: undefined, rate: undefined, afterLoss: false, part: undefined }
 
 test('reads progress from the start, and what was saved', async ({ store }) => {
   const job = await store.running()
-  expect(await loadCheckpoint(store.db, job)).toEqual({
-    items: 0,
-    total: undefined,
-    cursor: undefined,
-    part: undefined,
-  })
-  await saveCheckpoint(store.db, job, { items: 3, total: 8, cursor: '{"at":[3,"x"]}', rate: undefined })
-  expect(await loadCheckpoint(store.db, job)).toEqual({ items: 3, total: 8, cursor: { at: [3, 'x'] }, part: undefined })
+  expect(await loadCheckpoint(store.db, job)).toEqual(NONE)
+  await saveCheckpoint(store.db, job, { items: 3, total: 8, cursor: '{"at":[3,"x"]}', rate: 1.5 })
+  expect(await loadCheckpoint(store.db, job)).toEqual({ ...NONE, items: 3, total: 8, cursor: { at: [3, 'x'] }, rate: 1.5 })
 })
 
 test('tells which part of an iteration the job is', async ({ store }) => {
@@ -23,6 +22,18 @@ test('tells which part of an iteration the job is', async ({ store }) => {
   const [taken] = await store.claim(job.worker, 1, 77)
   expect(taken?.id).toBe(other)
   expect((await loadCheckpoint(store.db, { id: other, run: 1 }))?.part).toEqual({ root: job.id, index: 1, of: 2 })
+})
+
+test('tells that the worker of the run before vanished, and not of earlier ones', async ({ store }) => {
+  const lost = await store.running()
+  await revokeWorker(store.db, lost.worker, true)
+  await releaseWorker(store.db, lost.worker, 'test')
+  const worker = await store.worker()
+  const [again] = await store.claim(worker, 1, 77)
+  expect((await loadCheckpoint(store.db, { id: lost.id, run: 2 }))?.afterLoss).toBe(true)
+  await handBack(store.db, [{ ...lost, run: 2, interrupted: true, reason: 'deploy' }], { worker, claims: [again?.claim ?? 0] })
+  await store.claim(worker, 1, 78)
+  expect((await loadCheckpoint(store.db, { id: lost.id, run: 3 }))?.afterLoss).toBe(false)
 })
 
 refusesStaleFences(({ db }, fence) => loadCheckpoint(db, fence), undefined)
