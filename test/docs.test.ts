@@ -3,6 +3,8 @@ import path from 'node:path'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { lifePage } from '../scripts/build-docs.ts'
+import { checkSources } from '../scripts/check-sources.ts'
+import { readHere } from '../scripts/named-tests.ts'
 import { holdfast } from '../src/index.ts'
 import { Database } from '../src/store/db.ts'
 import { migrate } from '../src/store/migrate.ts'
@@ -113,6 +115,30 @@ test.each(PAGES)('every command that %s names exists', (page) => {
   })
   // They belong to releases to come, and the pages say so.
   expect(unknown.filter((name) => !['check', 'playground', 'deploy', 'forecast'].includes(name))).toEqual([])
+})
+
+describe('docs/sources.md', () => {
+  test('maps every claim to a test that exists, or says what is planned', () => {
+    expect(checkSources(readPage('docs/sources.md'), readHere)).toEqual([])
+  })
+
+  const check = (...rows: string[]) =>
+    checkSources(
+      ['## A source', '| asked | so | carried by |', '|---|---|---|', ...rows].join('\n'),
+      (file) => (file === 'a.test.ts' ? "test('one', () => {})" : undefined),
+      { 'A source': 1 },
+    ).map(({ problem }) => problem)
+
+  test.each<[string, string[], string[]]>([
+    ['a test', ['| a | b | `a.test.ts` "one" |'], []],
+    ['a test, and a plan', ['| a | b | `a.test.ts` "one"<br>planned: more |'], []],
+    ['a plan', ['| a | b | planned: a gate |'], []],
+    ['a plan of nothing', ['| a | b | planned: |'], ['is planned, but as what?']],
+    ['a test that is gone', ['| a | b | `a.test.ts` "two" |'], ['no test "two" in a.test.ts']],
+    ['a file that is gone', ['| a | b | `b.test.ts` "one" |'], ['no test "one" in b.test.ts']],
+    ['nothing', ['| a | b | |'], ['cell 3 is empty']],
+    ['a claim too few', [], ['"A source" has 0 claims, it makes 1']],
+  ])('%s', (_what, rows, problems) => expect(check(...rows)).toEqual(problems))
 })
 
 test('docs/life-of-a-job.md has the transitions of the code: run `npm run docs`', () => {
