@@ -245,7 +245,8 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
 ), remaining as (
   select (select count(*) from :schema.ledger where worker = $1) - (select count(*) from emptied) as rows
 ), ended as (
-  delete from :schema.lease using remaining where worker = $1 and remaining.rows = 0
+  delete from :schema.lease l using :schema.worker w, remaining
+  where l.worker = $1 and w.key = $1 and not w.alive and remaining.rows = 0
 )
 select rows::int as left from remaining`,
   hand_back: `with moved as (

@@ -49,5 +49,5 @@ refusesStaleFences(
 test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(500)
   const plan = await store.plan('complete', [ids, runs, [], true, worker, [1]])
-  expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 6_000 })
+  expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 4_500 })
 })

@@ -3,14 +3,24 @@ import { enqueue, type NewJob } from '../../../src/store/jobs.ts'
 import { expectPlan, readyIds, test } from './support.ts'
 
 const job = (more: Partial<NewJob> = {}): NewJob => ({
-  ...{ id: crypto.randomUUID(), queue: 'mine', task: 'common', version: 1, priority: 5, input: null, expires: null, after: null },
+  ...{
+    id: crypto.randomUUID(),
+    queue: 'mine',
+    task: 'common',
+    version: 1,
+    priority: 5,
+    input: null,
+    expires: null,
+    after: null,
+  },
   ...more,
 })
 
 test('makes jobs ready at once, with positions in their order', async ({ store }) => {
   const jobs = [job({ priority: 1, version: 3, input: '{"a":"ä"}' }), job(), job({ queue: 'null', task: 'a.b:c/d-e' })]
   await enqueue(store.db, jobs, null)
-  const rows = await Array.fromAsync(jobs, ({ id }) => store.job(id))
+  const rows = []
+  for (const { id } of jobs) rows.push(await store.job(id))
   expect(rows[0]).toMatchObject({ table: 'job', state: 0, lane: 1, run: 0, priority: 1, version: 3, input: { a: 'ä' } })
   expect(rows[1]).toMatchObject({ input: null, expires_at: null, worker: null, started_at: null })
   expect(rows[2]).toMatchObject({ queue: 'null', task: 'a.b:c/d-e' })
@@ -20,7 +30,10 @@ test('makes jobs ready at once, with positions in their order', async ({ store }
 })
 
 test('lets them expire after a time by the clock of the database, or at a moment', async ({ store }) => {
-  const [after, at] = [job({ expires: { kind: 'delay', ms: 60_000 } }), job({ expires: { kind: 'at', iso: '2090-01-01T00:00:00Z' } })]
+  const [after, at] = [
+    job({ expires: { kind: 'delay', ms: 60_000 } }),
+    job({ expires: { kind: 'at', iso: '2090-01-01T00:00:00Z' } }),
+  ]
   await enqueue(store.db, [after, at], null)
   const [left] = await store.rows<{ ms: number }>(
     'select extract(epoch from expires_at - clock_timestamp())::float8 * 1000 as ms from holdfast.job where id = $1',

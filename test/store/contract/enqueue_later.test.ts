@@ -4,7 +4,15 @@ import { expectPlan, readyIds, test } from './support.ts'
 test('puts jobs away until their time', async ({ store }) => {
   const { id } = await store.enqueued({ after: { kind: 'at', iso: '2090-01-01T00:00:00Z' }, priority: 2, input: '[1]' })
   expect(await store.job(id)).toMatchObject({
-    ...{ table: 'waiting', state: 10, due_at: '2090-01-01T00:00:00+00:00', priority: 2, input: [1], run: 0, failures: 0 },
+    ...{
+      table: 'waiting',
+      state: 10,
+      due_at: '2090-01-01T00:00:00+00:00',
+      priority: 2,
+      input: [1],
+      run: 0,
+      failures: 0,
+    },
   })
 })
 
@@ -33,6 +41,17 @@ test('writes all or none', async ({ store }) => {
 test('costs a few pages a job, among many', async ({ store }) => {
   const ids = readyIds(100).map((id) => id.replace(/^0198/, '0199'))
   const all = <T>(value: T) => ids.map(() => value)
-  const values = [ids, all('million'), all('common'), all(1), all(5), all('{}'), all(null), all(null), all(1000), all(null)]
+  const values = [
+    ids,
+    all('million'),
+    all('common'),
+    all(1),
+    all(5),
+    all('{}'),
+    all(null),
+    all(null),
+    all(1000),
+    all(null),
+  ]
   expectPlan(await store.plan('enqueue_later', values), { uses: [], pages: 1_500 })
 })

@@ -1,8 +1,8 @@
 import { describe, expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
 import { finishInTransaction, start } from '../../../src/store/jobs.ts'
-import { cancel } from '../../../src/store/operations.ts'
 import { applyOpening } from '../../../src/store/opening.ts'
+import { cancel } from '../../../src/store/operations.ts'
 import { expectPlan, MOVED_ON, type Store, test } from './support.ts'
 
 const NONCE = '3f0f9f0e-0000-4000-8000-000000000000'
@@ -58,5 +58,5 @@ test('finds everything by its key, at a million rows', async ({ store }) => {
   const { ids, runs } = await store.holding(1)
   await applyOpening(store.db, 10_000, NONCE)
   const plan = await store.plan('finish_tx', [ids[0], runs[0], null, true, NONCE])
-  expectPlan(plan, { uses: ['job_pkey', 'checkpoint_pkey'], pages: 60 })
+  expectPlan(plan, { uses: ['job_pkey', 'checkpoint_pkey'], pages: 15 })
 })

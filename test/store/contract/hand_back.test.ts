@@ -63,5 +63,5 @@ test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(100)
   const all = <T>(value: T) => ids.map(() => value)
   const plan = await store.plan('hand_back', [ids, runs, all(1), all('deploy'), worker, [1]])
-  expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 3_000 })
+  expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 2_500 })
 })

@@ -54,7 +54,12 @@ test('lifts at most so many at once', async ({ store }) => {
 
 test('lifts a job once, though several marks are above it', async ({ store }) => {
   const { position } = await marked(store, 1)
-  await publishMarks(store.db, 'more', ['common', 'b'], [{ queue: 'mine', lane: 1, priority: 5, position: position + 9 }])
+  await publishMarks(
+    store.db,
+    'more',
+    ['common', 'b'],
+    [{ queue: 'mine', lane: 1, priority: 5, position: position + 9 }],
+  )
   expect(await lift(store)).toEqual([{ queue: 'mine', jobs: 1 }])
 })
 

@@ -11,7 +11,13 @@ test('reads progress from the start, and what was saved', async ({ store }) => {
   const job = await store.running()
   expect(await loadCheckpoint(store.db, job)).toEqual(NONE)
   await saveCheckpoint(store.db, job, { items: 3, total: 8, cursor: '{"at":[3,"x"]}', rate: 1.5 })
-  expect(await loadCheckpoint(store.db, job)).toEqual({ ...NONE, items: 3, total: 8, cursor: { at: [3, 'x'] }, rate: 1.5 })
+  expect(await loadCheckpoint(store.db, job)).toEqual({
+    ...NONE,
+    items: 3,
+    total: 8,
+    cursor: { at: [3, 'x'] },
+    rate: 1.5,
+  })
 })
 
 test('tells which part of an iteration the job is', async ({ store }) => {
@@ -31,7 +37,10 @@ test('tells that the worker of the run before vanished, and not of earlier ones'
   const worker = await store.worker()
   const [again] = await store.claim(worker, 1, 77)
   expect((await loadCheckpoint(store.db, { id: lost.id, run: 2 }))?.afterLoss).toBe(true)
-  await handBack(store.db, [{ ...lost, run: 2, interrupted: true, reason: 'deploy' }], { worker, claims: [again?.claim ?? 0] })
+  await handBack(store.db, [{ ...lost, run: 2, interrupted: true, reason: 'deploy' }], {
+    worker,
+    claims: [again?.claim ?? 0],
+  })
   await store.claim(worker, 1, 78)
   expect((await loadCheckpoint(store.db, { id: lost.id, run: 3 }))?.afterLoss).toBe(false)
 })
@@ -41,5 +50,5 @@ refusesStaleFences(({ db }, fence) => loadCheckpoint(db, fence), undefined)
 test('finds everything by its key, at a million rows', async ({ store }) => {
   const { ids, runs } = await store.holding(1)
   const plan = await store.plan('load_checkpoint', [ids[0], runs[0]])
-  expectPlan(plan, { uses: ['job_pkey', 'checkpoint_pkey', 'part_job'], pages: 20 })
+  expectPlan(plan, { uses: ['job_pkey', 'checkpoint_pkey', 'part_job'], pages: 18 })
 })

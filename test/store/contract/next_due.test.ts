@@ -27,10 +27,16 @@ test('looks only from where it is told, and tells where to look next: a minute a
   await store.rows(`update holdfast.waiting set due_at = '2020-01-01' where id = $1`, [id])
   const { ms, from } = await nextDue(store.db, '2020-01-02 00:00:00+00')
   expect(ms).toBeGreaterThan(0)
-  const [ago] = await store.rows<{ s: number }>(`select extract(epoch from clock_timestamp() - $1::timestamptz)::float8 as s`, [from])
+  const [ago] = await store.rows<{ s: number }>(
+    `select extract(epoch from clock_timestamp() - $1::timestamptz)::float8 as s`,
+    [from],
+  )
   expect(ago?.s).toBeCloseTo(60, -1)
 })
 
-test.for([FROM_THE_BEGINNING, '2020-01-01 00:00:00+00'])('reads the first entry of waiting_due from %s on', async (from, { store }) => {
-  expectPlan(await store.plan('next_due', [from]), { uses: ['waiting_due'], pages: 30 })
-})
+test.for([FROM_THE_BEGINNING, '2020-01-01 00:00:00+00'])(
+  'reads the first entry of waiting_due from %s on',
+  async (from, { store }) => {
+    expectPlan(await store.plan('next_due', [from]), { uses: ['waiting_due'], pages: 30 })
+  },
+)

@@ -29,7 +29,9 @@ test('lets a waiting job rest, and moves the end of a pause', async ({ store }) 
 test('asks a running job to rest, unless it was asked to end', async ({ store }) => {
   const [running, ending] = [await store.running(), await store.running()]
   expect(await pauseJob(store.db, running.id, by, HOUR)).toBe('running')
-  expect(await store.of('request', 'id', running.id)).toMatchObject([{ action: 'pause', ...by, until: expect.any(Date) }])
+  expect(await store.of('request', 'id', running.id)).toMatchObject([
+    { action: 'pause', ...by, until: expect.any(Date) },
+  ])
   expect(await store.job(running.id)).toMatchObject({ table: 'job', state: 1 })
   await cancel(store.db, ending.id, by)
   await pauseJob(store.db, ending.id, by, HOUR)
@@ -38,7 +40,10 @@ test('asks a running job to rest, unless it was asked to end', async ({ store })
 
 test('leaves what has ended, and what nobody knows', async ({ store }) => {
   const job = await store.running()
-  await finish(store.db, [{ ...job, state: 21, result: null, error: null, keep: true }], { worker: job.worker, claims: [] })
+  await finish(store.db, [{ ...job, state: 21, result: null, error: null, keep: true }], {
+    worker: job.worker,
+    claims: [],
+  })
   expect(await pauseJob(store.db, job.id, by, HOUR)).toBeUndefined()
   expect(await pauseJob(store.db, crypto.randomUUID(), by, HOUR)).toBeUndefined()
 })

@@ -1,4 +1,3 @@
-import { appendFileSync } from 'node:fs'
 import { expect } from 'vitest'
 
 /** What EXPLAIN ANALYZE tells of one statement. */
@@ -44,10 +43,5 @@ export function expectPlan(plan: Plan, expected: { uses: readonly string[]; page
   const seq = plan.scans.filter(({ table, node }) => node.includes('Seq Scan') && GROWING.test(table))
   expect(seq, 'tables read from end to end').toEqual([])
   expect([...plan.indexes]).toEqual(expect.arrayContaining([...expected.uses]))
-  if (process.env['PAGES'])
-    appendFileSync(
-      '/tmp/pages.log',
-      `${expect.getState().testPath?.split('/').pop()} ${plan.pages} / ${expected.pages} ${[...plan.indexes].join(' ')} ${JSON.stringify(plan.scans)}\n`,
-    )
   expect(plan.pages, 'pages').toBeLessThanOrEqual(expected.pages)
 }

@@ -6,7 +6,7 @@ const mark = (position: number, priority = 5) => ({ queue: 'mine', lane: 1, prio
 
 async function positions(store: Store, accepts: string) {
   const rows = await store.of('mark', 'accepts', accepts)
-  return rows.map((row) => Number(row['position'])).sort()
+  return rows.map((row) => Number(row['position'])).toSorted((one, other) => one - other)
 }
 
 test('publishes a mark a band, for one set of tasks', async ({ store }) => {

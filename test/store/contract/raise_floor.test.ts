@@ -15,12 +15,6 @@ test('notes the last position at each tick, and gives the floor as it was', asyn
   expect((await horizon(store))?.['next_position']).toBe(last?.position)
 })
 
-test('stays where it is while this transaction is open: its own positions are not settled', async ({ store }) => {
-  await store.enqueued()
-  for (let ticks = 0; ticks < 5; ticks++) await tick(store)
-  expect((await horizon(store))?.['floor']).toBe('0')
-})
-
 test('has nothing for whom comes too soon', async ({ store }) => {
   expect(await tick(store, false, 60_000)).toEqual([0])
   expect(await tick(store, false, 60_000)).toEqual([])

@@ -10,9 +10,13 @@ test('reads what a claim took, as the claim itself would have told it', async ({
   expect(await readClaims(store.db, worker, [])).toEqual(taken)
 })
 
-test('leaves out claims that the worker knows, and other workers\' claims', async ({ store }) => {
+test("leaves out claims that the worker knows, and other workers' claims", async ({ store }) => {
   const [worker, other] = [await store.worker(), await store.worker()]
-  for (const [by, number] of [[worker, 1], [worker, 2], [other, 3]] as const) {
+  for (const [by, number] of [
+    [worker, 1],
+    [worker, 2],
+    [other, 3],
+  ] as const) {
     await store.enqueued()
     await store.claim(by, 1, number)
   }
@@ -40,7 +44,7 @@ test('tells the newer run of a job that the same worker took again', async ({ st
   expect(await readClaims(store.db, worker, [2])).toEqual([])
 })
 
-test('reads the worker\'s own rows of the ledger, at a million jobs', async ({ store }) => {
+test("reads the worker's own rows of the ledger, at a million jobs", async ({ store }) => {
   const { worker } = await store.holding(100)
   expectPlan(await store.plan('read_claim', [worker, [7]]), { uses: ['ledger_pkey', 'job_pkey'], pages: 600 })
 })
