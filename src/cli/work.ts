@@ -2,7 +2,7 @@ import { CONFIG, type Define, JSON_OUT } from './command.ts'
 
 const HELP = `
 SIGTERM and SIGINT both mean: claim nothing more, hand off what runs, leave within the grace. The grace is what the platform
-leaves between its signal and SIGKILL: HOLDFAST_GRACE ('30s'), else \`shutdown.grace\` of the app.
+leaves between its signal and SIGKILL: \`shutdown.grace\` of the app, else HOLDFAST_GRACE, else 30s.
 Exits with 0 after a stop signal, also when code would not end (its jobs are then released by the lease, and the last line
 says so); with 1 when it could not start, or after an uncaught exception.`
 
