@@ -14,7 +14,7 @@ registerHooks({
 
 /** A run writes whatever has become of its job: the number of the run is not compared, and progress may go backwards. */
 function dropFence(code: string, name: string): string {
-  const statement = new RegExp(`^ {2}${name}: \`[^\`]*\``, 'm').exec(code)?.[0]
+  const statement = new RegExp(`^ *${name}: \`[^\`]*\``, 'm').exec(code)?.[0]
   if (statement === undefined) throw new Error(`There is no statement ${name} to take the fence from`)
   const open = statement
     .replaceAll(/ and (?:j\.)?run = (\$2|k\.run)/g, ' and $1::int > 0')

