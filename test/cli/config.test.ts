@@ -46,7 +46,7 @@ const BAD: [name: string, files: Record<string, string>, code: string, message: 
     'code that throws',
     { 'src/jobs.ts': `${JOBS}\n;(undefined as any).x()` },
     'HF_CONFIG_LOAD',
-    /reading 'x'\) \(.*src\/jobs\.ts:6:20\)/,
+    /reading 'x'\) \(.*src\/jobs\.ts:6:21\)/,
   ],
   [
     'a file that does not parse',
