@@ -72,6 +72,12 @@ export class Claimer {
     return this.#options.concurrency - this.#running - this.#reserved
   }
 
+  /** Whether a job of this queue that is ready now would have to wait for a slot of this worker. */
+  isFull(queue: string): boolean {
+    const lane = this.#byQueue.get(queue)
+    return this.free <= 0 || (lane !== undefined && lane.running >= lane.limit)
+  }
+
   start(): void {
     this.#schedulePoll()
     this.#pump()

@@ -12,6 +12,6 @@ export interface ExecutePorts {
   readonly keepCompleted: boolean
   /** ms between two periodic checkpoints. */
   readonly checkpointEvery: number
-  /** Whether other jobs wait for a slot of this worker. */
-  readonly crowded: () => boolean
+  /** Whether other jobs of a queue would have to wait for a slot of this worker. */
+  readonly crowded: (queue: string) => boolean
 }

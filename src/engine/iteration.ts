@@ -91,17 +91,22 @@ function iterationPort(
     stop: () => {
       if (attempt.stopAt !== undefined) return attempt.stopAt
       if (body.maxSlotTime === undefined || monotonic() - attempt.startedAt < body.maxSlotTime) return undefined
-      return ports.crowded() ? 'yield' : undefined
+      return ports.crowded(attempt.job.queue) ? 'yield' : undefined
     },
     endsAt: () => attempt.endsAt,
     commit: async (progress, work) => {
-      const { asked, sent } = await ports.transactions.run(async (open) => {
-        await work(open.tx)
-        const saved = progress()
-        const sent = await writeEnqueued(db, attempt, open.on, saved.items)
-        const asked = await saveCheckpointInTransaction(db, open.on, attempt.job, progressOf(saved), open.nonce)
-        return { asked, sent }
-      })
+      const { asked, sent } = await ports.transactions.run(
+        async (open) => {
+          await work(open.tx)
+          // Encoded before the last statement: a cursor that is no JSON must undo the item, too.
+          const saved = progressOf(progress())
+          return { saved, sent: await writeEnqueued(db, attempt, open.on, saved.items) }
+        },
+        async ({ on, nonce }, { saved, sent }) => ({
+          asked: await saveCheckpointInTransaction(db, on, attempt.job, saved, nonce),
+          sent,
+        }),
+      )
       attempt.sent(sent)
       return note(asked)
     },

@@ -20,6 +20,7 @@ import { monotonic } from './monotonic.ts'
 import { Service } from './service.ts'
 import { Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
+import { lineOf } from './story.ts'
 import type { EngineTransactions } from './transactions.ts'
 import { Upkeep } from './upkeep.ts'
 import { REQUESTS, Waker } from './wake.ts'
@@ -95,7 +96,7 @@ export class Worker {
       ...options,
       log: (level, message, data, attempt) =>
         options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data }),
-      crowded: () => (this.#claimer?.free ?? 1) <= 0,
+      crowded: (queue) => this.#claimer?.isFull(queue) === true,
     })
     this.#upkeep = new Upkeep({
       db,
@@ -270,16 +271,9 @@ export class Worker {
     const { job, task, ledger } = attempt
     const facts = { delivery: task.delivery, started: outcome.kind !== 'yielded', failures: job.failures }
     const plan = attempt.settled ? ({ kind: 'nothing' } as const) : planSettle(facts, outcome, task.retry, Math.random)
-    if (plan.kind === 'fail' || plan.kind === 'retry') {
-      const { id, run } = job
-      const { message } = plan.failure
-      this.#options.log(plan.kind === 'fail' ? 'error' : 'warn', `Job failed: ${message}`, {
-        job: id,
-        task: job.task,
-        run,
-        plan: plan.kind,
-      })
-    }
+    const line = lineOf(plan, attempt)
+    if (line)
+      this.#options.log(line.level, line.message, { job: job.id, task: job.task, run: job.run, plan: plan.kind })
     this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
     if (this.#stopping && plan.kind === 'hand-back') this.#handedOff++
     else if (this.#stopping && plan.kind !== 'yield') this.#finished++

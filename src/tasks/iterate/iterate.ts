@@ -1,6 +1,7 @@
 import type { Outcome } from '../../model/outcome.ts'
 import type { Asked } from '../../store/checkpoints.ts'
 import type { IterationBodyDefinition } from '../definition.ts'
+import { requireSource } from '../sources/check.ts'
 import { isEnd } from './end.ts'
 import { periodicLoop } from './periodic.ts'
 import type { IterationPort } from './port.ts'
@@ -31,6 +32,11 @@ export async function iterate(
 
   const partition = checkpoint.part ? { index: checkpoint.part.index, of: checkpoint.part.of } : { index: 0, of: 1 }
   const source = body.items(input, { partition })
+  requireSource(
+    `What items of iteration ${port.ctx.job.task} gives`,
+    source,
+    'a source, like array(…), range(…), rows(…) or csv(…)',
+  )
   const tracker = new Tracker(checkpoint.items, checkpoint.total, checkpoint.cursor)
   tracker.total ??= await source.count?.(port.source).catch(() => undefined)
 

@@ -12,8 +12,12 @@ export function requireFunction(what: string, value: unknown): void {
 }
 
 /** Combinators take other people's sources, so they look before they call. */
-export function requireSource(what: string, value: unknown): void {
+export function requireSource(
+  what: string,
+  value: unknown,
+  takes = 'a source (an object with `name` and `open`)',
+): void {
   const source = value as Partial<Source<unknown>> | null | undefined
   if (typeof source?.name === 'string' && typeof source.open === 'function') return
-  refuseOption(what, 'a source (an object with `name` and `open`)', value)
+  refuseOption(what, takes, value)
 }
