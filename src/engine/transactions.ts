@@ -14,12 +14,15 @@ export interface OpenTransaction {
   readonly nonce: string
 }
 
+export type LastWrite<T, R> = (open: Pick<OpenTransaction, 'on' | 'nonce'>, result: T) => Promise<R>
+
 /**
  * Opens transactions around user code: late, on a connection of their own, with the server's promise to end them when this process freezes
  * (`idle_in_transaction_session_timeout`, below the lease: a frozen transaction would hide its job from the sweep).
  */
 export interface EngineTransactions {
-  run<T>(work: (open: OpenTransaction) => Promise<T>): Promise<T>
+  /** `last` sends the last statement, whose refusal undoes everything; it may travel together with COMMIT. */
+  run<T, R = T>(work: (open: OpenTransaction) => Promise<T>, last?: LastWrite<T, R>): Promise<R>
 }
 
 const ENDS_TRANSACTION =
@@ -33,7 +36,7 @@ interface QueryConfig {
 /** With `pg`: the client is lent without the words that would end the transaction. */
 export function pgTransactions(db: Database, idleTimeout: number): EngineTransactions {
   return {
-    run: (work) => {
+    run: (work, last) => {
       const nonce = randomUUID()
       return db.lend(
         (client) => {
@@ -50,6 +53,7 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
           return work({ tx: lent, on: { query }, nonce })
         },
         openingCommands(idleTimeout, nonce),
+        last && ((result, send) => last({ on: { query: send }, nonce }, result)),
       )
     },
   }
@@ -62,7 +66,7 @@ export function ormTransactions<Tx>(
   idleTimeout: number,
 ): EngineTransactions {
   return {
-    run: (work) =>
+    run: <T, R = T>(work: (open: OpenTransaction) => Promise<T>, last?: LastWrite<T, R>) =>
       transactions.begin(async (tx) => {
         const nonce = randomUUID()
         const on: Queryable = {
@@ -72,7 +76,8 @@ export function ormTransactions<Tx>(
             }),
         }
         await applyOpening(on, idleTimeout, nonce)
-        return work({ tx, on, nonce })
+        const result = await work({ tx, on, nonce })
+        return (last === undefined ? result : await last({ on, nonce }, result)) as R
       }),
   }
 }

@@ -24,6 +24,9 @@ export interface DatabaseOptions {
   readonly statementTimeout?: number
 }
 
+/** Sends the last statement of a transaction, at once, through `send`. */
+export type Last<T, R> = (result: T, send: Queryable['query']) => Promise<R>
+
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
 /** How long a transaction around user code may be open. */
@@ -78,17 +81,21 @@ export class Database {
     return this.#transact(this.#pool, work, open, maxAge)
   }
 
-  /** The same around code of the user's, which may take its time. */
-  lend<T>(work: (client: pg.PoolClient) => Promise<T>, open: string): Promise<T> {
-    return this.#turns.take(() => this.#transact(this.#lent, work, open, MAX_TRANSACTION_MS))
+  /**
+   * The same around code of the user's, which may take its time. `last`, if given, sends the last statement, and COMMIT travels with
+   * it: when the statement is refused, the server turns that COMMIT into a rollback.
+   */
+  lend<T, R = T>(work: (client: pg.PoolClient) => Promise<T>, open: string, last?: Last<T, R>): Promise<R> {
+    return this.#turns.take(() => this.#transact(this.#lent, work, open, MAX_TRANSACTION_MS, last))
   }
 
-  async #transact<T>(
+  async #transact<T, R = T>(
     pool: pg.Pool,
     work: (client: pg.PoolClient) => Promise<T>,
     open: string,
     maxAge: number,
-  ): Promise<T> {
+    last?: Last<T, R>,
+  ): Promise<R> {
     const client = await this.#connect(pool)
     let broken: Error | undefined
     // The server may end the session between two statements (idle in transaction, restart); its reason comes by this event only.
@@ -106,10 +113,7 @@ export class Database {
       begun.catch(ignore)
       const result = await work(client)
       await begun
-      const { command } = await client.query('commit')
-      if (command !== 'COMMIT')
-        throw new HoldfastError('HF_TX_ENDED', 'The transaction could not commit: a statement in it had failed.')
-      return result
+      return await commit(client, result, last)
     } catch (error) {
       const reason = broken ?? error
       await client.query('rollback').catch((failure: Error) => {
@@ -163,6 +167,25 @@ function ignore(): void {}
 function cut(client: pg.PoolClient, error: Error): void {
   const { connection } = client as unknown as { connection?: { stream?: { destroy(error: Error): void } } }
   connection?.stream?.destroy(error)
+}
+
+async function commit<T, R>(client: pg.PoolClient, result: T, last: Last<T, R> | undefined): Promise<R> {
+  let sent = false
+  const closing = last?.(result, (text, values) => {
+    sent = true
+    return client.query(text, values as unknown[])
+  })
+  // A last statement that was not sent yet may never be: then nothing may commit.
+  if (!sent) await closing
+  closing?.catch(ignore)
+  const committed = client.query('commit')
+  const [ended, { command }] = await Promise.all([closing, committed]).catch(async (error: unknown) => {
+    await committed.catch(ignore)
+    throw error
+  })
+  if (command !== 'COMMIT')
+    throw new HoldfastError('HF_TX_ENDED', 'The transaction could not commit: a statement in it had failed.')
+  return (last === undefined ? result : ended) as R
 }
 
 /** Options for a connection to the same database, outside the pool (the renewal thread, the listener). */
