@@ -9,7 +9,7 @@ import type { Testimony, Witness } from './witness.ts'
 export type Incident = { readonly release: number; readonly moves: readonly Move[] } & (
   | { readonly fate: 'stop'; readonly inTime: boolean }
   | { readonly fate: 'kill'; readonly open: Testimony | undefined }
-  | { readonly fate: 'freeze'; readonly frozenMs: number; readonly stale: number; readonly arrived: number }
+  | { readonly fate: 'freeze'; readonly stale: number; readonly arrived: number }
 )
 
 export interface FaultOptions {
@@ -127,7 +127,6 @@ export class Faults {
     return {
       fate: 'freeze',
       release,
-      frozenMs: wokeAt - at,
       moves: moved,
       stale: stale.length,
       arrived: found.filter(Boolean).length,

@@ -19,21 +19,17 @@ export function report(verdict: Verdict, evidence: Evidence, colors: Colors): st
     [
       'rows done again',
       redone,
-      duplicates === 0 ? 'inserted, rolled back by a fault, inserted anew' : 'inserted more often than once',
+      duplicates === 0 ? 'inserted, rolled back, inserted anew' : 'inserted more often than once',
     ],
-    [
-      'hand-offs',
-      handoffs,
-      median === undefined ? '' : `at work elsewhere ${seconds(median)} after the signal (median)`,
-    ],
-    ['kills in an open batch', kills, 'SIGKILL between the insert and its commit'],
+    ['hand-offs', handoffs, median === undefined ? '' : `at work elsewhere after ${seconds(median)} (median)`],
+    ['kills in an open batch', kills, 'between the insert and its commit'],
     [
       'stale writes refused',
       zombieWritesRefused,
-      accepted === 0 ? 'of workers that woke up after their lease' : colors.red(`${accepted} were not`),
+      accepted === 0 ? 'of workers woken after their lease' : colors.red(`${accepted} were not`),
     ],
   ]
-  const lines = table.map(([what, count, remark]) => `${what.padEnd(24)}${thousands(count).padStart(11)}   ${remark}`)
+  const lines = table.map(([what, count, remark]) => `${what.padEnd(22)}${thousands(count).padStart(10)}   ${remark}`)
   return box(
     [headline(verdict, colors), '', ...lines, '', `${seconds(wallMs)}, exit code ${exitCodeOf(verdict)}`],
     colors,
@@ -56,10 +52,10 @@ const LABELS = {
 
 function box(lines: readonly string[], colors: Colors): string[] {
   const width = Math.max(...lines.map((line) => stripVTControlCharacters(line).length))
-  const edge = (left: string, right: string) => colors.dim(`  ${left}${'─'.repeat(width + 4)}${right}`)
+  const edge = (left: string, right: string) => colors.dim(`  ${left}${'─'.repeat(width + 2)}${right}`)
   const side = colors.dim('│')
   const body = lines.map(
-    (line) => `  ${side}  ${line}${' '.repeat(width - stripVTControlCharacters(line).length)}  ${side}`,
+    (line) => `  ${side} ${line}${' '.repeat(width - stripVTControlCharacters(line).length)} ${side}`,
   )
   return [edge('┌', '┐'), ...body, edge('└', '┘')]
 }

@@ -66,9 +66,11 @@ function opening({ every, dropFence }: ShowOptions, colors: Colors): string[] {
     '',
     `  ${colors.bold('A long import, deployed over, killed and frozen')}`,
     '',
-    `  Six files of GeoNames' places go into a PostgreSQL table, by two workers. Every ${seconds(every)} one of them is replaced`,
-    '  by a new release: told to stop, every third one killed in the middle of a batch, every fifth one frozen until its',
-    '  jobs have long gone on elsewhere, then woken. The table has no unique constraint: only the engine keeps rows single.',
+    '  Six files of places from GeoNames go into a PostgreSQL table, by two workers.',
+    `  Every ${seconds(every)} one of them is replaced by a new release: told to stop, every third`,
+    '  one killed in the middle of a batch, every fifth one frozen until its jobs have',
+    '  long gone on elsewhere, then woken. The table has no unique constraint: it is',
+    '  the engine alone that keeps every row single.',
   ]
   if (dropFence)
     lines.push('', colors.yellow('  The fence is out of the statements of the workers: a woken worker can write now.'))

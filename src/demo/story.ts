@@ -15,14 +15,14 @@ export function tell(incident: Incident, files: Scene['files'], colors: Colors):
       return `${colors.green('stopped')}  ${name(incident)}  ${where}${overran}`
     }
     case 'kill': {
-      const open = incident.open === undefined ? '' : `, rows ${range(incident.open)} inserted but not committed`
+      const open = incident.open === undefined ? '' : `, rows ${range(incident.open)} uncommitted`
       return `${colors.red('killed ')}  ${name(incident)}  ${where}${colors.dim(open)}`
     }
     case 'freeze': {
-      const { frozenMs, stale, arrived } = incident
+      const { stale, arrived } = incident
       const writes = count(stale, 'stale write', 'stale writes')
       const answer = arrived === 0 ? colors.green(`${writes} refused`) : colors.red(`${arrived} of ${writes} arrived`)
-      return `${colors.cyan('frozen ')}  ${name(incident)}  ${where}; awake after ${seconds(frozenMs)}, ${answer}`
+      return `${colors.cyan('frozen ')}  ${name(incident)}  ${where}; woken: ${answer}`
     }
   }
 }
