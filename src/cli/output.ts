@@ -57,11 +57,18 @@ export async function exit(code: number): Promise<never> {
   process.exit(code)
 }
 
+let whenReaderLeaves = (): void => process.exit(0)
+
 /** `holdfast jobs list | head` is not an error. */
 export function surviveClosedPipes(): void {
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
+      if (error.code === 'EPIPE') whenReaderLeaves()
     })
   }
+}
+
+/** For a worker: that nobody reads its log any more is no reason to drop its jobs. */
+export function goOnWithoutReader(): void {
+  whenReaderLeaves = () => {}
 }

@@ -7,7 +7,7 @@ import { buildId } from './build-id.ts'
 import { type LoadedApp, loadApp } from './config.ts'
 import { EXIT, messageOf, reportFailure } from './failure.ts'
 import { plural } from './format.ts'
-import { exit } from './output.ts'
+import { exit, goOnWithoutReader } from './output.ts'
 import { placeOf } from './session.ts'
 import { Stop } from './stop.ts'
 import { watchParent, wrapperName, wrapperWarning } from './wrapper.ts'
@@ -32,6 +32,7 @@ const LAST_CALL_MS = 200
 const LEAST_MS = 500
 
 export async function work(options: WorkCommandOptions): Promise<number> {
+  goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   let worker: RunningWorker | undefined
   const stop = new Stop((reason, leftMs) => {

@@ -14,7 +14,11 @@ export function printable(text: string): string {
 
 /** JSON in which no character can steer a terminal, and no connection string shows its password. */
 export function printableJson(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'string' ? maskSecrets(part) : part), indent)
+  const text = JSON.stringify(
+    value,
+    (_, part: unknown) => (typeof part === 'string' ? maskSecrets(part) : part),
+    indent,
+  )
   // JSON.stringify has escaped every newline of the value: what is left are its own.
   return text.replace(UNSAFE, (character) => (character === '\n' ? character : escaped(character)))
 }

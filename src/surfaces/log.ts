@@ -23,7 +23,10 @@ function structured({ level, message, ...data }: LogLine): string {
 function plain({ level, message, ...data }: LogLine): string {
   const rest = Object.entries(data)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${printable(key)}=${typeof value === 'object' ? printableJson(value) : printable(String(value))}`)
+    .map(
+      ([key, value]) =>
+        `${printable(key)}=${typeof value === 'object' ? printableJson(value) : printable(String(value))}`,
+    )
   const line = `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${[printable(message), ...rest].join('  ')}`
   return `${maskSecrets(line)}\n`
 }

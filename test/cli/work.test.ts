@@ -139,10 +139,12 @@ test.concurrent('a stop signal while the embedded server starts', async ({ expec
   expect(worker.stderr).toBe('')
 })
 
-test.concurrent('the end of an npm that swallowed the signal stops the worker', async ({ expect }) => {
+test.concurrent('the end of an npm that swallowed the signal stops the worker', async ({ expect, onTestFinished }) => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': config(TASKS.hello) })
-  const script = `require('node:child_process').spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' }); setInterval(() => {}, 1000)`
+  const script = `const worker = require('node:child_process').spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' })
+    console.error(worker.pid)
+    setInterval(() => {}, 1000)`
   const env = {
     DATABASE_URL: s.database,
     TEST_SCHEMA: s.schema,
@@ -156,6 +158,8 @@ test.concurrent('the end of an npm that swallowed the signal stops the worker', 
   const warned = await npm.line('does not pass stop signals on')
   expect(warned).toMatchObject({ level: 'warn', msg: expect.stringContaining('`npm run start`') })
   await npm.line('Worker started')
+  const orphan = Number(npm.stderr)
+  onTestFinished(() => kill(orphan))
   npm.child.kill('SIGKILL')
   await npm.line('Stopping by the end of npm run start')
   await until(async () => (await alive(s)).length === 0, { what: 'the worker has left' })
@@ -175,3 +179,25 @@ test.concurrent('what keeps a worker from starting is an exit code', async ({ ex
   expect(build).toMatchObject({ code: 1, stderr: expect.stringContaining('[HF_NAME]') })
   for (const { stderr } of [queue, grace, build]) expect(stderr).not.toMatch(/^ +at /m)
 })
+
+test('a worker whose log nobody reads any more goes on', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.hello) })
+  await using worker = work(s, app)
+  await worker.line('Worker started')
+  worker.child.stdout?.destroy()
+  worker.child.stderr?.destroy()
+  const id = await enqueue(s, app, 'hello')
+  await s.ended(id)
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(await alive(s)).toEqual([])
+})
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has left, as it should.
+  }
+}
