@@ -136,7 +136,7 @@ group by queue, state`,
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
 ), answered as (
-  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id
+  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id returning r.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, started_at)
   select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,
@@ -145,8 +145,10 @@ group by queue, state`,
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
   queue, task, input, reason)
-select id, coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())), created_at, expires_at, run, interruptions, losses,
-  failures + failed, crashes, next, priority, version, queue, task, input, reason
+select id,
+  case when next = 13 and id not in (select id from answered) then clock_timestamp()
+    else coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())) end,
+  created_at, expires_at, run, interruptions, losses, failures + failed, crashes, next, priority, version, queue, task, input, reason
 from moved
 returning id`,
   enqueue: `insert into :schema.job (id, queue, task, version, priority, input, expires_at)

@@ -64,6 +64,13 @@ test('a pause answers the request that asked for it', async ({ store }) => {
   expect(await store.of('request', 'id', snoozed.id)).toHaveLength(1)
 })
 
+test('a pause that was taken back meanwhile is over at once', async ({ store }) => {
+  const job = await store.running()
+  await delay(store.db, [put(job, { state: STATE_CODES.paused })], { worker: -1, claims: [] })
+  const [row] = await store.rows('select due_at <= clock_timestamp() as due from holdfast.waiting where id = $1', [job.id])
+  expect(row).toEqual({ due: true })
+})
+
 test('never gives back a job that started at most once', async ({ store }) => {
   const job = await store.running()
   await start(store.db, [job])
