@@ -33,9 +33,13 @@ const WHOLE_SPAN_MS = 400 * 86_400_000
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 const ENDED = 20
 
-/** A page of jobs, newest first: by id, which grows with the time of the enqueue. */
-export async function listJobs(db: Database, filter: JobFilter): Promise<JobPage> {
-  return reading(db, STATEMENT_MS, async (on) => {
+/**
+ * A page of jobs, newest first: by id, which grows with the time of the enqueue.
+ * @param patience ms for each statement
+ * @throws {HoldfastError} HF_REPORT_SLOW when nothing can be said in that time
+ */
+export async function listJobs(db: Database, filter: JobFilter, patience = STATEMENT_MS): Promise<JobPage> {
+  return reading(db, patience, async (on) => {
     const codes = filter.states?.map((state) => STATE_CODES[state])
     const live = codes === undefined || codes.some((code) => code < ENDED) ? await listLive(db, on, filter, codes) : []
     const now = await timeOn(on)

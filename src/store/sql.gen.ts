@@ -94,16 +94,20 @@ select id from ended`,
 select l.queue, counted.ready::int as ready, extract(epoch from clock_timestamp() - first.since)::float8 * 1000 as oldest_ms
 from listed l
 cross join lateral (
-  select count(*) as ready from (select from :schema.job j where j.queue = l.queue and j.state = 0 limit $2) as bounded
+  select count(*) as ready
+  from (
+    -- The order is the index's: without it, an empty queue would be looked for among all rows.
+    select from :schema.job j where j.queue = l.queue and j.state = 0 order by j.lane, j.priority, j.position limit $2
+  ) as bounded
 ) as counted
 cross join lateral (
   select min(f.since) as since
-  from generate_series(0, 1) as lane
-  cross join generate_series(0, 9) as priority
+  from generate_series(0, 1) as lanes(lane)
+  cross join generate_series(0, 9) as priorities(priority)
   cross join lateral (
     select coalesce(j.started_at, j.created_at) as since
     from :schema.job j
-    where j.queue = l.queue and j.lane = lane and j.priority = priority and j.state = 0
+    where j.queue = l.queue and j.lane = lanes.lane and j.priority = priorities.priority and j.state = 0
     order by j.position
     limit 1
   ) as f
@@ -136,7 +140,7 @@ group by queue, state`,
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
 ), answered as (
-  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id returning r.id
+  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id and r.action = 'pause' returning r.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, started_at)
   select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,

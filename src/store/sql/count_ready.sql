@@ -15,16 +15,20 @@ with recursive known(queue) as (
 select l.queue, counted.ready::int as ready, extract(epoch from clock_timestamp() - first.since)::float8 * 1000 as oldest_ms
 from listed l
 cross join lateral (
-  select count(*) as ready from (select from :schema.job j where j.queue = l.queue and j.state = 0 limit $2) as bounded
+  select count(*) as ready
+  from (
+    -- The order is the index's: without it, an empty queue would be looked for among all rows.
+    select from :schema.job j where j.queue = l.queue and j.state = 0 order by j.lane, j.priority, j.position limit $2
+  ) as bounded
 ) as counted
 cross join lateral (
   select min(f.since) as since
-  from generate_series(0, 1) as lane
-  cross join generate_series(0, 9) as priority
+  from generate_series(0, 1) as lanes(lane)
+  cross join generate_series(0, 9) as priorities(priority)
   cross join lateral (
     select coalesce(j.started_at, j.created_at) as since
     from :schema.job j
-    where j.queue = l.queue and j.lane = lane and j.priority = priority and j.state = 0
+    where j.queue = l.queue and j.lane = lanes.lane and j.priority = priorities.priority and j.state = 0
     order by j.position
     limit 1
   ) as f
