@@ -1,8 +1,8 @@
 -- Puts running jobs away until a time: a retry with its delay, a snooze, a pause, a parked job.
 -- params: $1 ids uuid[], $2 runs int[], $3 states smallint[] (11 retrying, 12 snoozed, 13 paused, 14 parked), $4 delays, ms float8[],
 --         $5 due timestamptz[] (used where the delay is null), $6 failures to add smallint[], $7 reasons text[], $8 errors json[] (as text),
---         $9 worker int, $10 claims bigint[] that this closes
--- A pause whose request is gone was taken back before the run came to its end: it is over at once.
+--         $9 worker int, $10 claims bigint[] that this closes. A pause whose request is gone, or became one to cancel, before the run came
+--         to its end is over at once.
 -- returns: the ids that were put away
 -- fence: id, run, state = 1 (an at-most-once job that has started is never given back)
 with moved as (
@@ -14,7 +14,7 @@ with moved as (
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
 ), answered as (
-  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id returning r.id
+  delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id and r.action = 'pause' returning r.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, started_at)
   select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,

@@ -46,16 +46,17 @@ test('looks in the bands in the given order, above each mark, and takes no more 
   ]
   const { position } = (await store.job(high.id)) as { position: number }
   const band = (priority: number, mark = 0, most = 9) => ({ lane: 1, priority, mark, most })
-  const look = async (bands: object[]) => {
+  const look = async (most: number, bands: object[]) => {
     await store.db.query('savepoint look')
-    const taken = await claim(store.db, request(worker, { bands }))
+    const taken = await claim(store.db, request(worker, { most, bands }))
     await store.db.query('rollback to savepoint look')
-    return taken.map((job) => job.id)
+    return new Set(taken.map((job) => job.id))
   }
-  expect(await look([band(2), band(7)])).toEqual([high.id, high2.id, low.id])
-  expect(await look([band(7), band(2)])).toEqual([low.id, high.id, high2.id])
-  expect(await look([band(2, 0, 1), band(7)])).toEqual([high.id, low.id])
-  expect(await look([band(2, position)])).toEqual([high2.id])
+  expect(await look(1, [band(2), band(7)])).toEqual(new Set([high.id]))
+  expect(await look(2, [band(2), band(7)])).toEqual(new Set([high.id, high2.id]))
+  expect(await look(2, [band(7), band(2)])).toEqual(new Set([low.id, high.id]))
+  expect(await look(9, [band(2, 0, 1), band(7)])).toEqual(new Set([high.id, low.id]))
+  expect(await look(9, [band(2, position)])).toEqual(new Set([high2.id]))
 })
 
 test('says which jobs had expired', async ({ store }) => {

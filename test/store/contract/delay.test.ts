@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { type Delay, delay, type Fence, start } from '../../../src/store/jobs.ts'
-import { pauseJob } from '../../../src/store/operations.ts'
+import { cancel, pauseJob } from '../../../src/store/operations.ts'
+import { FROM_THE_BEGINNING, promote } from '../../../src/store/upkeep.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 const put = ({ id, run }: Fence, more: Partial<Delay> = {}): Delay => ({
@@ -64,11 +65,17 @@ test('a pause answers the request that asked for it', async ({ store }) => {
   expect(await store.of('request', 'id', snoozed.id)).toHaveLength(1)
 })
 
-test('a pause that was taken back meanwhile is over at once', async ({ store }) => {
-  const job = await store.running()
-  await delay(store.db, [put(job, { state: STATE_CODES.paused })], { worker: -1, claims: [] })
-  const [row] = await store.rows('select due_at <= clock_timestamp() as due from holdfast.waiting where id = $1', [job.id])
-  expect(row).toEqual({ due: true })
+test('a pause is over at once that was taken back, or overruled by a cancellation, which stays', async ({ store }) => {
+  const by = { reason: 'r', owner: 'o' }
+  const [back, overruled] = [await store.running(), await store.running()]
+  await cancel(store.db, overruled.id, by)
+  await delay(
+    store.db,
+    [back, overruled].map((job) => put(job, { state: STATE_CODES.paused, failed: false })),
+    { worker: -1, claims: [] },
+  )
+  expect(await promote(store.db, 10, FROM_THE_BEGINNING)).toEqual([{ queue: 'mine', jobs: 2 }])
+  expect(await store.of('request', 'id', overruled.id)).toMatchObject([{ action: 'cancel' }])
 })
 
 test('never gives back a job that started at most once', async ({ store }) => {

@@ -1,0 +1,291 @@
+import type { Band } from '../../src/store/jobs.ts'
+
+/** The numbers of the states, as `store/codes.ts` has them: a slip there must not hide behind itself. */
+export const S = {
+  ...{ ready: 0, running: 1, started: 2, retrying: 11, snoozed: 12, paused: 13, parked: 14, scheduled: 10 },
+  ...{ completed: 20, failed: 21, cancelled: 22, expired: 23, lost: 24, interrupted: 25 },
+} as const
+
+export interface Job {
+  readonly id: string
+  readonly task: string
+  readonly priority: number
+  state: number
+  run: number
+  lane: number
+  /** null: drawn by the last operation, not yet read from the database. */
+  position: number | null
+  worker: number | null
+  failures: number
+  interruptions: number
+  losses: number
+  /** Saved progress; null: none. */
+  items: number | null
+  once: boolean
+}
+
+export interface Fence {
+  readonly id: string
+  readonly run: number
+  readonly worker: number
+  readonly claim: number
+}
+
+/** One incarnation: what the database knows of it, and what its process believes that it holds. */
+export interface Worker {
+  readonly key: number
+  readonly tasks: readonly string[]
+  alive: boolean
+  lease: 'held' | 'expired' | 'gone'
+  claims: number
+  readonly open: Map<number, Set<string>>
+}
+
+/** All that the store promises of jobs, workers and ledgers, in a few maps. Each method does what one statement should, and tells its answer. */
+export class Model {
+  readonly jobs = new Map<string, Job>()
+  readonly workers: Worker[] = []
+  /** By worker and claim: the jobs and runs that the database's ledger has. */
+  readonly ledger = new Map<string, Fence[]>()
+  readonly requests = new Map<string, 'cancel' | 'pause'>()
+  readonly parts = new Map<string, string>()
+  /** Waiting jobs that are due. */
+  readonly overdue = new Set<string>()
+  /** Every fence that was ever given out, stale ones too. */
+  readonly fences: Fence[] = []
+
+  job(id: string): Job {
+    return this.jobs.get(id) as Job
+  }
+
+  worker(key: number): Worker {
+    return this.workers.find((worker) => worker.key === key) as Worker
+  }
+
+  add(id: string, task: string, priority: number, state: number): void {
+    this.jobs.set(id, {
+      id,
+      task,
+      priority,
+      state,
+      run: 0,
+      lane: 1,
+      position: null,
+      worker: null,
+      failures: 0,
+      ...NONE,
+    })
+  }
+
+  /** Whether the run that shows this fence has the job. Everything that a run writes hangs on this. */
+  holds({ id, run }: Fence, states: readonly number[] = RUNNING): boolean {
+    const job = this.jobs.get(id)
+    return job !== undefined && job.run === run && states.includes(job.state)
+  }
+
+  claim(key: number, claim: number, most: number, bands: readonly Band[]): Fence[] {
+    const worker = this.worker(key)
+    if (!worker.alive) return []
+    const rank = ({ lane, priority }: Job) =>
+      bands.findIndex((band) => band.lane === lane && band.priority === priority)
+    const taken = [...this.jobs.values()]
+      .filter((job) => job.state === S.ready && worker.tasks.includes(job.task))
+      .sort((one, other) => rank(one) - rank(other) || (one.position as number) - (other.position as number))
+      .slice(0, most)
+    const fences = taken.map((job) => {
+      Object.assign(job, { state: S.running, run: job.run + 1, worker: key })
+      return { id: job.id, run: job.run, worker: key, claim }
+    })
+    if (fences.length > 0) this.ledger.set(`${key} ${claim}`, fences)
+    this.fences.push(...fences)
+    return fences
+  }
+
+  /** The worker's process lets go of a job; the claims of which it holds nothing any more, to be closed with the write. */
+  letGo({ id, run, worker, claim }: Fence): number[] {
+    const { open } = this.worker(worker)
+    const held = open.get(claim)
+    if (!held?.delete(`${id} ${run}`) || held.size > 0) return []
+    open.delete(claim)
+    return [claim]
+  }
+
+  close(key: number, claims: readonly number[], { onlyEmpty = false } = {}): void {
+    for (const claim of claims) {
+      const row = `${key} ${claim}`
+      if (!onlyEmpty || !this.ledger.get(row)?.some((fence) => this.holds(fence))) this.ledger.delete(row)
+    }
+  }
+
+  start(fence: Fence): boolean {
+    return this.#move(fence, [S.running], () => ({ state: S.started }))
+  }
+
+  finish(fence: Fence, state: number, keep: boolean): boolean {
+    const once = this.jobs.get(fence.id)?.state === S.started
+    const moved = this.#move(fence, RUNNING, (job) => ({
+      state,
+      once,
+      failures: job.failures + (state === S.failed ? 1 : 0),
+    }))
+    if (moved) this.requests.delete(fence.id)
+    if (moved && !keep) this.jobs.delete(fence.id)
+    return moved
+  }
+
+  delay(fence: Fence, state: number): boolean {
+    const moved = this.#move(fence, [S.running], (job) => ({
+      state,
+      failures: job.failures + (state === S.retrying ? 1 : 0),
+    }))
+    if (!moved) return false
+    // A pause that was taken back meanwhile, or overruled, is over at once.
+    const overdue = state === S.paused && this.requests.get(fence.id) !== 'pause'
+    if (overdue) this.overdue.add(fence.id)
+    else if (state === S.paused) this.requests.delete(fence.id)
+    return true
+  }
+
+  handBack(fence: Fence, interrupted: boolean): boolean {
+    return this.#move(fence, [S.running], (job) => ({
+      ...FRONT,
+      interruptions: job.interruptions + (interrupted ? 1 : 0),
+    }))
+  }
+
+  checkpoint(fence: Fence, items: number): boolean {
+    return items >= (this.jobs.get(fence.id)?.items ?? 0) && this.#move(fence, RUNNING, () => ({ items }))
+  }
+
+  fanOut(fence: Fence, part: string): boolean {
+    if (!this.holds(fence)) return false
+    if (this.parts.has(fence.id)) return true
+    const { task, priority } = this.job(fence.id)
+    this.add(part, task, priority, S.ready)
+    this.parts.set(fence.id, part)
+    return true
+  }
+
+  /** What a claim took whose answer its worker never got. */
+  strangers(key: number): Fence[] {
+    const unknown = [...this.ledger.values()]
+      .flat()
+      .filter((fence) => fence.worker === key && !this.worker(key).open.has(fence.claim))
+    return unknown.filter((fence) => this.holds(fence, [S.running]))
+  }
+
+  renew(key: number): boolean {
+    const worker = this.worker(key)
+    if (worker.alive) worker.lease = 'held'
+    return worker.alive
+  }
+
+  revoke(key: number, force: boolean): boolean {
+    const worker = this.worker(key)
+    if (worker.alive && !force && worker.lease === 'held') return false
+    worker.alive = false
+    return true
+  }
+
+  /** The ids that were given back or ended as lost. */
+  release(key: number): string[] {
+    const worker = this.worker(key)
+    if (worker.alive) return []
+    const held = [...this.jobs.values()].filter((job) => job.worker === key && RUNNING.includes(job.state))
+    for (const job of held) {
+      const once = job.state === S.started
+      if (once) this.requests.delete(job.id)
+      Object.assign(job, once ? { state: S.lost, once, worker: null } : FRONT, { losses: job.losses + 1 })
+    }
+    this.forget(key)
+    return held.map((job) => job.id)
+  }
+
+  /** Forgets what a worker that is gone holds no more; the number of its claims that are left. */
+  forget(key: number): number {
+    const worker = this.worker(key)
+    const rows = [...this.ledger].filter(([, [fence]]) => fence?.worker === key)
+    if (worker.alive) return rows.length
+    const empty = rows.filter(([, fences]) => !fences.some((fence) => this.holds(fence)))
+    for (const [row] of empty) this.ledger.delete(row)
+    if (empty.length === rows.length) worker.lease = 'gone'
+    return rows.length - empty.length
+  }
+
+  cancel(id: string): string | undefined {
+    const was = this.#whereabouts(id)
+    if (was === 'running') this.requests.set(id, 'cancel')
+    else if (was !== undefined) this.requests.delete(id)
+    if (was === 'ready' || was === 'waiting') this.job(id).state = S.cancelled
+    return was
+  }
+
+  pause(id: string): string | undefined {
+    const was = this.#whereabouts(id)
+    if (was === 'ready' || was === 'waiting') this.job(id).state = S.paused
+    this.overdue.delete(id)
+    if (was !== 'running') return was
+    if (this.requests.get(id) === 'cancel') return undefined
+    this.requests.set(id, 'pause')
+    return was
+  }
+
+  resume(id: string): boolean {
+    const paused = this.job(id).state === S.paused
+    if (paused) Object.assign(this.job(id), FRONT)
+    return (this.requests.get(id) === 'pause' && this.requests.delete(id)) || paused
+  }
+
+  /** The id of the job that is ready now. */
+  retry(id: string, fresh: string): string | undefined {
+    const job = this.job(id)
+    if ([S.scheduled, S.retrying, S.snoozed, S.parked].some((state) => state === job.state)) Object.assign(job, FRONT)
+    else if (job.state <= S.completed) return undefined
+    else if (job.once) {
+      this.requests.delete(id)
+      this.add(fresh, job.task, job.priority, S.ready)
+      Object.assign(this.job(fresh), FRONT)
+      return fresh
+    } else {
+      this.requests.delete(id)
+      Object.assign(job, FRONT, { failures: 0, interruptions: 0, losses: 0 })
+    }
+    return id
+  }
+
+  /** How many became ready. */
+  promote(due: readonly string[]): number {
+    const ready = [...this.jobs.values()].filter(
+      ({ id, state }) => waits(state) && (due.includes(id) || this.overdue.has(id)),
+    )
+    for (const job of ready) Object.assign(job, FRONT, { lane: 1 })
+    this.overdue.clear()
+    return ready.length
+  }
+
+  #whereabouts(id: string): string | undefined {
+    const { state } = this.job(id)
+    return state === S.ready
+      ? 'ready'
+      : RUNNING.includes(state)
+        ? 'running'
+        : state < S.completed
+          ? 'waiting'
+          : undefined
+  }
+
+  #move(fence: Fence, states: readonly number[], change: (job: Job) => Partial<Job>): boolean {
+    if (!this.holds(fence, states)) return false
+    const job = this.job(fence.id)
+    Object.assign(job, change(job))
+    return true
+  }
+}
+
+export function waits(state: number): boolean {
+  return state >= S.scheduled && state <= S.parked
+}
+
+const RUNNING: readonly number[] = [S.running, S.started]
+const FRONT = { state: S.ready, lane: 0, position: null, worker: null }
+const NONE = { interruptions: 0, losses: 0, items: null, once: false }
