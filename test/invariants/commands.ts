@@ -77,6 +77,13 @@ function fenceOf(model: Model, { nth, stale }: Pick): Fence | undefined {
   return pick(wanted, nth) ?? pick(model.fences, nth)
 }
 
+/** What a write closes. Of a job whose start is on record no worker asks for more time; the claim of one that did would stay open. */
+function letGo(model: Model, held: Fence): jobs.Closing {
+  const claims = model.holds(held, [S.started]) ? [] : model.letGo(held)
+  model.close(held.worker, claims)
+  return { worker: held.worker, claims }
+}
+
 function jobOf(model: Model, nth: number): string | undefined {
   return pick([...model.jobs.keys()], nth)
 }
@@ -219,9 +226,8 @@ const STEPS = [
     async (model, { db }, args) => {
       const held = fenceOf(model, args)
       if (held === undefined) return undefined
+      const closing = letGo(model, held)
       const expected = model.delay(held, args.state)
-      const closing = { worker: held.worker, claims: model.letGo(held) }
-      model.close(held.worker, closing.claims)
       const write = {
         ...held,
         state: args.state,
@@ -239,9 +245,8 @@ const STEPS = [
     async (model, { db }, args) => {
       const held = fenceOf(model, args)
       if (held === undefined) return undefined
+      const closing = letGo(model, held)
       const expected = model.handBack(held, args.interrupted)
-      const closing = { worker: held.worker, claims: model.letGo(held) }
-      model.close(held.worker, closing.claims)
       const back = await jobs.handBack(db, [{ ...held, interrupted: args.interrupted, reason: null }], closing)
       return [expected, back.length === 1]
     },
