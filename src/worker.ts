@@ -155,8 +155,8 @@ function queueLimits(
   return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
 }
 
-/** LISTEN needs a session: behind a transaction pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */
+/** LISTEN needs a session, and renewals must not wait for one: behind a pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */
 function listenUrlFor(url: string): string | undefined {
   const direct = process.env['HOLDFAST_LISTEN_URL']
-  return direct === 'off' ? undefined : (direct ?? url)
+  return direct === 'off' ? undefined : direct || url
 }

@@ -81,7 +81,7 @@ function clock({ health: { skewMs, uncertaintyMs } }: Server) {
 async function listen({ db }: Server) {
   const direct = process.env['HOLDFAST_LISTEN_URL']
   if (direct === 'off') return ok('HOLDFAST_LISTEN_URL is off: workers poll, and do not listen')
-  if (await notificationsArrive(db, direct ?? db.url, PROBE_MS)) return ok('Notifications arrive')
+  if (await notificationsArrive(db, direct || db.url, PROBE_MS)) return ok('Notifications arrive')
   return warning(
     `A notification did not arrive in ${formatDuration(PROBE_MS)}: there is a transaction pooler in between. Workers find jobs by polling, up to \`pollInterval\` later.`,
     "Set HOLDFAST_LISTEN_URL to the server's own address, or to `off`.",

@@ -6,6 +6,7 @@ import { saveCheckpoint } from '../store/checkpoints.ts'
 import type { Database } from '../store/db.ts'
 import { type Claimed, closeClaims, handBack, readClaims } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
+import { placeOf } from '../store/place.ts'
 import { loadMarks, publishMarks } from '../store/upkeep.ts'
 import { expireLease, type JobRequest, registerWorker, requestsFor, retireWorker } from '../store/workers.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
@@ -22,13 +23,14 @@ import { Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
 import { lineOf } from './story.ts'
 import type { EngineTransactions } from './transactions.ts'
+import { Troubles } from './troubles.ts'
 import { Upkeep } from './upkeep.ts'
 import { REQUESTS, Waker } from './wake.ts'
 import { within } from './within.ts'
 
 export interface WorkerOptions {
   readonly db: Database
-  /** Direct connection string for LISTEN; undefined: polling alone. */
+  /** Direct connection string, for LISTEN and for renewals; undefined: polling alone. */
   readonly listenUrl: string | undefined
   readonly name: string
   readonly build: string
@@ -70,6 +72,7 @@ export class Worker {
   readonly #settler: Settler
   readonly #executor: Executor
   readonly #upkeep: Upkeep
+  readonly #troubles: Troubles
   readonly #attendance: Service
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
@@ -79,11 +82,11 @@ export class Worker {
   #handedOff = 0
   #finished = 0
   #quiet: (() => void)[] = []
-  #lastTrouble = ''
 
   constructor(options: WorkerOptions) {
     const { db } = options
     this.#options = options
+    this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
     this.#settler = new Settler({
       db,
@@ -116,10 +119,11 @@ export class Worker {
     const url = options.listenUrl
     if (url !== undefined) {
       this.#listener = new Listener({
+        db,
         url,
-        channel: db.channel,
         onNotify: (payload) => this.#hear(payload),
         onConnect: () => this.#claimer?.wakeAll(),
+        onDeaf: () => options.log('warn', DEAF, { pollInterval: options.pollInterval }),
       })
     }
   }
@@ -219,7 +223,9 @@ export class Worker {
   }
 
   async #register(): Promise<Incarnation> {
-    const { db, name, build, release, tasks, queues, lease: ms, maxBlock } = this.#options
+    const { db, listenUrl, name, build, release, tasks, queues, lease: ms, maxBlock } = this.#options
+    const direct =
+      listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
     const sent = monotonic()
     const key = await registerWorker(db, {
       name,
@@ -231,7 +237,7 @@ export class Worker {
     })
     const lease: Lease = new Lease(
       {
-        renewal: { url: db.url, schema: db.schema, worker: key, lease: ms },
+        renewal: { url: db.url, direct, schema: db.schema, worker: key, lease: ms },
         maxBlock,
         onRenewed: (mayClaim) => void this.#renewed(mayClaim),
         onLost: (why) => void this.#lost(key, why),
@@ -376,12 +382,8 @@ export class Worker {
     this.#answerRequests().catch((error: unknown) => this.#trouble('reading requests', error))
   }
 
-  /** The same trouble is said once until something else happens: an outage of an hour must not fill the log. */
   #trouble(what: string, error: unknown): void {
-    const message = `${what}: ${error instanceof Error ? error.message : String(error)}`
-    if (message === this.#lastTrouble) return
-    this.#lastTrouble = message
-    this.#options.log('warn', `Trouble while ${message}`)
+    this.#troubles.say(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
@@ -389,6 +391,9 @@ export class Worker {
 const EXIT_MS = 250
 const ATTEND_EVERY_MS = 1_000
 const LAST_WORD_MS = 3_000
+const DEAF =
+  'Notifications do not arrive: a transaction pooler is in between. This worker polls. ' +
+  "Set HOLDFAST_LISTEN_URL to the server's own address, or to `off`."
 
 /** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
 function acceptsOf(names: readonly string[]): string {

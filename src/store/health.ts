@@ -131,6 +131,8 @@ export async function notificationsArrive(db: Database, url: string, ms: number)
     return await heard
   } finally {
     clearTimeout(timer)
+    // Behind a pooler the session stays, and others use it. This finds it unless somebody else took it in between.
+    await client.query(`unlisten ${pg.escapeIdentifier(channel)}`).catch(() => {})
     await client.end().catch(() => {})
   }
 }

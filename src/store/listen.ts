@@ -1,18 +1,24 @@
 import pg from 'pg'
-import { clientOptions } from './db.ts'
+import { clientOptions, type Database } from './db.ts'
+import { notificationsArrive } from './health.ts'
 
 const RECONNECT_FIRST_MS = 200
 const RECONNECT_MOST_MS = 10_000
 /** A connection that silently died is noticed by the probe that gets no answer. */
 const PROBE_EVERY_MS = 30_000
+/** How long the first notification may take where something stands between us and the server. */
+const ARRIVE_WITHIN_MS = 2_000
 
 export interface ListenOptions {
+  /** Whose wake-ups to listen for. */
+  readonly db: Database
   /** A direct connection string: LISTEN does nothing behind a transaction pooler. */
   readonly url: string
-  readonly channel: string
   readonly onNotify: (payload: string) => void
   /** After each (re)connect: notifications may have been missed. */
   readonly onConnect?: () => void
+  /** Once: nothing will ever be heard at this address, so listening was given up. */
+  readonly onDeaf?: () => void
 }
 
 /**
@@ -40,10 +46,15 @@ export class Listener {
     client.on('notification', (message) => this.#options.onNotify(message.payload ?? ''))
     try {
       await client.connect()
-      await client.query(`listen ${pg.escapeIdentifier(this.#options.channel)}`)
+      if (!(await this.#hears(client))) {
+        await this.close()
+        return this.#options.onDeaf?.()
+      }
+      await client.query(`listen ${pg.escapeIdentifier(this.#options.db.channel)}`)
     } catch {
       return this.#reconnect(client)
     }
+    if (this.#closed) return
     this.connected = true
     this.#pause = RECONNECT_FIRST_MS
     this.#options.onConnect?.()
@@ -55,6 +66,17 @@ export class Listener {
     this.connected = false
     clearTimeout(this.#timer)
     await this.#client?.end().catch(() => {})
+  }
+
+  /**
+   * A pooler that shares sessions takes a LISTEN, and leaves it in one that others use, who are told then. So where the session is not
+   * the server's own, one notification is tried out first.
+   */
+  async #hears(client: pg.Client): Promise<boolean> {
+    const { db, url } = this.#options
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    if (rows[0]?.pid === (client as unknown as { processID: number }).processID) return true
+    return notificationsArrive(db, url, ARRIVE_WITHIN_MS)
   }
 
   #probe(client: pg.Client): void {

@@ -1,62 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { pauseJob, resumeJob } from '../../src/store/operations.ts'
-import { carry, receipt, square, wait, walk } from '../fixtures/apps/pooled.ts'
+import { hold, receipt, square, wait } from '../fixtures/apps/pooled.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Witness } from '../support/witness.ts'
-import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
 import { type PooledStage, usePooledStages } from './pooled.ts'
+import { POOL_SIZE, startPooler } from './pooler.ts'
+import { by, effectsOf, expectWhole, startWorker, underWay, upTo } from './work.ts'
 
 const stages = usePooledStages()
 const LEASE_MS = 2_000
-
-/** A worker process behind the pooler. `listen`: an address, or `off`. */
-function startWorker(
-  stage: PooledStage,
-  witness: Witness,
-  role: string,
-  listen = 'off',
-  env = {},
-): Promise<WorkerProcess> {
-  return startWorkerProcess({
-    app: 'pooled',
-    database: stage.database,
-    schema: stage.schema,
-    witness: witness.path,
-    env: { ROLE: role, HOLDFAST_LISTEN_URL: listen, ...env },
-  })
-}
-
-async function effectsOf(stage: PooledStage, job: string): Promise<number[]> {
-  const rows = await stage.sql<{ item: number }>('select item from effect where job = $1 order by item', [job])
-  return rows.map(({ item }) => item)
-}
-
-const upTo = (items: number) => Array.from({ length: items }, (_, item) => item)
-const by = (witness: Witness, what: string, role: string) =>
-  witness.saw(what).filter((sighting) => sighting['role'] === role)
-
-/** The long jobs, in the middle of their way on the worker called `role`. */
-async function underWay(stage: PooledStage, witness: Witness, role: string) {
-  const jobs = stage.holdfast({ queues: { bulk: {} } })
-  const carried = await jobs.enqueue(carry, { items: 600 })
-  const walked = await jobs.enqueue(walk, { items: 1_000 })
-  await until(() => by(witness, 'batch', role).length >= 10 && by(witness, 'step', role).length >= 50, {
-    what: `iterations run on ${role}`,
-  })
-  return { jobs, carried, walked }
-}
-
-async function expectWhole(
-  stage: PooledStage,
-  witness: Witness,
-  { carried, walked }: Awaited<ReturnType<typeof underWay>>,
-) {
-  expect(await stage.ended(carried.id)).toMatchObject({ state: 'completed', failures: 0, items: 120 })
-  expect(await effectsOf(stage, carried.id)).toEqual(upTo(600))
-  expect(await stage.ended(walked.id)).toMatchObject({ state: 'completed', failures: 0, items: 1_000 })
-  expect(new Set(witness.saw('step').map((sighting) => sighting['item'])).size).toBe(1_000)
-}
 
 test('runs tasks, completes jobs inside their transactions, and is deployed over: SIGTERM hands everything to another worker', async () => {
   await using stage = await stages()
@@ -135,19 +88,69 @@ test('cancels what runs and what waits, pauses and resumes', async () => {
   expect(worker.ended).toBeUndefined()
 })
 
-test('listens at the address of the server itself: a worker that hardly ever polls has a job at once', async () => {
-  await using stage = await stages()
-  using witness = createWitness()
-  await using worker = await startWorker(stage, witness, 'listening', stage.direct, { POLL: '1m' })
+/** A worker that hardly ever polls has jobs at once, and is told at once what is asked of them. */
+async function expectQuick(
+  stage: PooledStage,
+  witness: Witness,
+  listen: string | undefined,
+  database = stage.database,
+) {
+  const place = { ...stage, database }
+  await using worker = await startWorker(place, witness, 'listening', listen, { POLL: '1m' })
   const jobs = stage.holdfast({ queues: { bulk: {} } })
   await stage.ended((await jobs.enqueue(square, { n: 1 })).id)
   await sleep(200) // so that the worker is idle, and not about to look again
-  for (const n of upTo(3))
+  for (const n of upTo(3)) {
     expect(await stage.ended((await jobs.enqueue(square, { n })).id, 5_000)).toMatchObject({ result: n * n })
+  }
   const asked = await jobs.enqueue(wait)
   await until(() => witness.saw('waiting').length === 1, { what: 'the job runs' })
   await jobs.cancel(asked.id)
   expect(await stage.ended(asked.id, 5_000)).toMatchObject({ state: 'cancelled' })
+  expect(worker.log.filter(({ level }) => level !== 'info')).toEqual([])
+}
+
+test('listens at the address of the server itself', async () => {
+  await using stage = await stages()
+  using witness = createWitness()
+  await expectQuick(stage, witness, stage.direct)
   expect(await stage.leftovers()).toEqual([])
-  expect(worker.ended).toBeUndefined()
+})
+
+test('listens through a pooler that keeps a session for each client', async () => {
+  await using stage = await stages()
+  using witness = createWitness()
+  await using pooler = await startPooler('session', 20)
+  const through = new URL(stage.database)
+  through.port = new URL(pooler.urlOf('')).port
+  await expectQuick(stage, witness, '', through.href)
+})
+
+test('says that it will hear nothing, and polls, when its only address is the pooler', async () => {
+  await using stage = await stages()
+  using witness = createWitness()
+  await using worker = await startWorker(stage, witness, 'deaf', '')
+  const line = await worker.logged('Notifications do not arrive')
+  expect(line).toMatchObject({ level: 'warn', msg: expect.stringContaining('HOLDFAST_LISTEN_URL') })
+  const jobs = stage.holdfast({ queues: { bulk: {} } })
+  expect(await stage.ended((await jobs.enqueue(square, { n: 3 })).id)).toMatchObject({ result: 9 })
+  // What was tried out may stay, where another client had the session in the moment that it was taken back; wake-ups are not listened for.
+  const kept = (await stage.leftovers()).map(({ pid: _, ...rest }) => rest)
+  for (const { channels, ...rest } of kept) {
+    expect(channels).toEqual([`${stage.schema}_probe`])
+    expect(Object.values(rest).flat()).toEqual([])
+  }
+})
+
+test('keeps its lease while the transactions of its jobs hold every connection of the pool', async () => {
+  await using stage = await stages()
+  using witness = createWitness()
+  await using worker = await startWorker(stage, witness, 'crowded', stage.direct)
+  const jobs = stage.holdfast({ queues: { bulk: {} } })
+  const held = await Promise.all(upTo(2 * POOL_SIZE).map(() => jobs.enqueue(hold, { items: 2 })))
+  for (const { id } of held) {
+    expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0, failures: 0 })
+    expect(await effectsOf(stage, id)).toEqual(upTo(2))
+  }
+  expect(worker.log.filter(({ msg }) => msg.includes('lost its lease'))).toEqual([])
 })

@@ -21,7 +21,7 @@ export interface Pooler extends AsyncDisposable {
   log(): Promise<string>
 }
 
-export async function startPooler(mode: 'transaction' | 'session' = 'transaction'): Promise<Pooler> {
+export async function startPooler(mode: 'transaction' | 'session' = 'transaction', size = POOL_SIZE): Promise<Pooler> {
   await requireProgram(PROGRAM)
   const server = new URL(inject('serverUrl'))
   const home = await openHome()
@@ -46,8 +46,9 @@ auth_type = scram-sha-256
 auth_file = ${users}
 admin_users = ${server.username}
 pool_mode = ${mode}
-default_pool_size = ${POOL_SIZE}
+default_pool_size = ${size}
 max_client_conn = 300
+server_login_retry = 1
 logfile = ${log}
 `,
   )
