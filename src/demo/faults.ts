@@ -91,9 +91,11 @@ export class Faults {
     const release = member.release.number
     const { witness } = this.#options
     const begun = await witness.find(
-      (line) => line.release === release && witness.heldBy(release).every(({ did }) => did === 'begin'),
+      (line) => line.release === release && line.did === 'begin' && witness.heldBy(release).every(isBegun),
       AIM_MS,
     )
+    // It has just come to the end of its jobs: frozen, it would prove nothing.
+    if (begun === undefined) return this.#stop(member)
     const at = Date.now()
     const moves = this.#follow(release, at)
     member.freeze()
@@ -101,11 +103,10 @@ export class Faults {
   }
 
   /** Wakes it when another worker has done its batch, and lets it try to write. */
-  async #thaw(member: Member, begun: Testimony | undefined, at: number, moves: Promise<Move[]>): Promise<Incident> {
+  async #thaw(member: Member, begun: Testimony, at: number, moves: Promise<Move[]>): Promise<Incident> {
     const { witness, db, grace, signal } = this.#options
     const release = member.release.number
-    if (begun !== undefined)
-      await witness.find((line) => isPast(line, begun), TAKEOVER_MS, witness.lines.indexOf(begun))
+    await witness.find((line) => isPast(line, begun), TAKEOVER_MS, witness.lines.indexOf(begun))
     const moved = await moves
 
     const from = witness.lines.length
@@ -114,7 +115,7 @@ export class Faults {
     const strike: Strike = { fate: 'freeze', release, at, inTime: false, wokeAt }
     this.strikes.push(strike)
     await witness.find(
-      (line) => line.release === release && line.did === 'insert' && line.job === begun?.job,
+      (line) => line.release === release && line.did === 'insert' && line.job === begun.job,
       STALE_MS,
       from,
     )
@@ -154,6 +155,10 @@ export class Faults {
     })
     return (await Promise.all(moves)).flat()
   }
+}
+
+function isBegun(line: Testimony): boolean {
+  return line.did === 'begin'
 }
 
 /** A later run has begun with a later batch, so that it has committed this one; or the job is done. */

@@ -2,7 +2,6 @@ import type pc from 'picocolors'
 import type { Incident } from './faults.ts'
 import type { Scene } from './import.ts'
 import type { Member } from './member.ts'
-import type { Testimony } from './witness.ts'
 
 export type Colors = ReturnType<typeof pc.createColors>
 
@@ -15,14 +14,17 @@ export function tell(incident: Incident, files: Scene['files'], colors: Colors):
       return `${colors.green('stopped')}  ${name(incident)}  ${where}${overran}`
     }
     case 'kill': {
-      const open = incident.open === undefined ? '' : `, rows ${range(incident.open)} uncommitted`
+      const open =
+        incident.open === undefined
+          ? ''
+          : `, ${count(incident.open.to - incident.open.from + 1, 'row', 'rows')} uncommitted`
       return `${colors.red('killed ')}  ${name(incident)}  ${where}${colors.dim(open)}`
     }
     case 'freeze': {
       const { stale, arrived } = incident
       const writes = count(stale, 'stale write', 'stale writes')
       const answer = arrived === 0 ? colors.green(`${writes} refused`) : colors.red(`${arrived} of ${writes} arrived`)
-      return `${colors.cyan('frozen ')}  ${name(incident)}  ${where}; woken: ${answer}`
+      return `${colors.cyan('frozen ')}  ${name(incident)}  ${where}; ${answer}`
     }
   }
 }
@@ -32,8 +34,7 @@ function movesText({ moves }: Incident, files: Scene['files']): string {
   const numbers = moves.map(({ job }) => files.get(job)?.number ?? 0).sort((a, b) => a - b)
   const targets = [...new Set(moves.map(({ to }) => to))].sort((a, b) => a - b)
   const slowest = Math.max(...moves.map(({ ms }) => ms))
-  const to = targets.map((target) => `release ${target}`).join(' and ')
-  return `file${numbers.length > 1 ? 's' : ''} ${numbers.join(', ')} → ${to} in ${seconds(slowest)}`
+  return `file${numbers.length > 1 ? 's' : ''} ${numbers.join(', ')} → release ${targets.join(', ')} in ${seconds(slowest)}`
 }
 
 function name({ release }: Incident): string {
@@ -97,8 +98,4 @@ export function seconds(ms: number): string {
 
 function count(n: number, one: string, many: string): string {
   return n === 1 ? `1 ${one}` : `${n} ${many}`
-}
-
-function range({ from, to }: Testimony): string {
-  return `${thousands(from)}–${thousands(to)}`
 }
