@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
 import { holdfast } from '../../src/index.ts'
@@ -114,13 +115,13 @@ export async function openStage(database: string, schema: string): Promise<Stage
     find,
     holdfast: ((options) => {
       const jobs = holdfast({ database, schema, ...options })
-      closing.push(() => jobs.close())
+      closing.push(() => within(jobs.close()))
       return jobs
     }) as typeof holdfast,
     async start(app, options = {}) {
       const log: LogLine[] = []
       const worker = await startWork(app, { log: (line) => log.push(line), ...options })
-      closing.unshift(() => worker.shutdown({ mode: 'cold' }))
+      closing.unshift(() => within(worker.shutdown({ mode: 'cold' })))
       const logged = async (words: string): Promise<LogLine> => {
         const line = () => log.find((each) => each.message.includes(words))
         await until(() => line() !== undefined, { what: () => `the worker says "${words}": ${JSON.stringify(log)}` })
@@ -135,6 +136,11 @@ export async function openStage(database: string, schema: string): Promise<Stage
       await Promise.all([db.close(), pool.end()])
     },
   }
+}
+
+/** A test that failed may have left code waiting for ever: it is not waited for. */
+function within(work: Promise<unknown>): Promise<unknown> {
+  return Promise.race([work, sleep(2_000, undefined, { ref: false })])
 }
 
 const ENDS: ReadonlySet<StateName> = new Set(['completed', 'failed', 'cancelled', 'expired', 'lost', 'interrupted'])

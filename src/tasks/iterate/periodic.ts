@@ -138,7 +138,7 @@ class Saver {
   }
 
   save(): void {
-    const saved = this.#tracker.saved()
+    const saved = this.#tracker.saved(this.#tracker.items, this.#tracker.cursor)
     this.#running = this.#port
       .save(saved)
       .then(

@@ -15,7 +15,8 @@ export class Tracker {
     this.cursor = cursor
   }
 
-  saved(items = this.items, cursor = this.cursor): Saved {
+  /** No defaults: a source that gives no cursor must be refused, not be saved with the cursor of the item before. */
+  saved(items: number, cursor: unknown): Saved {
     const seconds = (performance.now() - this.#startedAt) / 1000
     const rate = seconds > 0.05 ? (items - this.#startedWith) / seconds : undefined
     return { items, cursor, total: this.total, rate }
