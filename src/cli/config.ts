@@ -68,7 +68,7 @@ async function importFile(file: string): Promise<unknown> {
     return await import(pathToFileURL(file).href)
   } catch (error) {
     if (!isNodesLimit(error)) throw loadFailure(file, error)
-    return await importWithJiti(file, error)
+    return importWithJiti(file, error)
   }
 }
 

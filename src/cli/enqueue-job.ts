@@ -1,4 +1,3 @@
-import { text } from 'node:stream/consumers'
 import type { Duration } from '../model/duration.ts'
 import { HoldfastError } from '../model/errors.ts'
 import { suggestion } from '../model/name.ts'
@@ -19,6 +18,11 @@ interface EnqueueCommandOptions {
   readonly json?: true | undefined
 }
 
+/** The client, for an input that only its schema knows. */
+interface Enqueuer {
+  enqueue(task: AnyContract, input: unknown, options: object): Promise<{ readonly id: string }>
+}
+
 /** Enqueues through the app's own client: the same checks, schema included, as in the application. */
 export async function enqueueJob(
   name: string,
@@ -31,14 +35,13 @@ export async function enqueueJob(
     ...(after !== undefined && { after: whenOf(after) }),
     ...(priority !== undefined && { priority: wholeNumber(priority, 0, 9, '--priority') }),
   }
-  const given = input === undefined ? undefined : parse(input === '-' ? await text(process.stdin) : input)
+  const given = input === undefined ? undefined : parse(input === '-' ? await readStdin() : input)
 
   const loaded = await loadApp(options.config)
   const task = find(loaded, name)
   const { jobs } = loaded.app
   try {
-    const enqueue = jobs.enqueue as (task: AnyContract, input: unknown, options: object) => Promise<{ id: string }>
-    const { id } = await enqueue(taskHandle(task), given, how)
+    const { id } = await (jobs as Enqueuer).enqueue(taskHandle(task), given, how)
     const where = queue ?? task.queue
     if (options.json) printJson({ id, task: task.name, queue: where })
     else print(`${colors.green('ok')} ${task.name} is enqueued in ${where} as ${id}`)
@@ -56,6 +59,20 @@ function find({ internals, file }: LoadedApp, name: string): TaskDefinition {
     'HF_TASK_NOT_FOUND',
     `${file} has no task '${name}'.${suggestion(name, registry.names)}${known}`,
   )
+}
+
+/** More than any `maxInputBytes` allows; what fits is checked by `enqueue`. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MOST_BYTES) throw new UsageError('What stdin has is larger than any input may be.')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 function parse(json: string): unknown {

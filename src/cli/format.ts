@@ -66,12 +66,6 @@ export function moment(at: Date): string {
     .replace(/\.\d+Z$/, 'Z')
 }
 
-export function bytes(n: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(n) / 10))
-  return `${Math.round((n / 2 ** (10 * power)) * 10) / 10} ${units[power]}`
-}
-
 const BAR = 24
 
 /** `██████░░ 60 %  600,000 of 1,000,000, 12,300/s, 33s left`, as far as it is known. */

@@ -6,7 +6,7 @@ import { checkId, statesOf, wholeNumber } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { ago, count, table } from './format.ts'
 import { colored, jobJson } from './job-view.ts'
-import { colors, print, printJson, remark, short } from './output.ts'
+import { errorColors, print, printJson, remark, short } from './output.ts'
 import { openSession, type Session } from './session.ts'
 
 interface ListOptions extends CommonOptions {
@@ -38,7 +38,7 @@ export async function list(options: ListOptions): Promise<void> {
     )
   else remark('No jobs.')
   if (!page.complete) remark('Older ones were not looked at, which would have taken long.')
-  if (page.next !== undefined) remark(colors.dim(`More: --after ${page.next}`))
+  if (page.next !== undefined) remark(errorColors.dim(`More: --after ${page.next}`))
 }
 
 const HEAD = ['id', 'state', 'task', 'queue', 'when', 'run', 'details']

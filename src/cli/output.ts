@@ -29,10 +29,6 @@ export function remark(line: string): void {
   stderr.write(`${maskSecrets(line)}\n`)
 }
 
-export function warn(text: string): void {
-  remark(`${errorColors.yellow('warning')} ${text}`)
-}
-
 /** The JSON document that a command answers with: indented for a person, one line for a program. As `line`, one of a stream of them. */
 export function printJson(value: unknown, as?: 'line'): void {
   stdout.write(`${printableJson(value, stdout.isTTY && as === undefined ? 2 : undefined)}\n`)

@@ -9,7 +9,7 @@ interface Entry {
   readonly load: () => Promise<{ define: Define }>
 }
 
-const COMMANDS: Readonly<Record<string, Entry>> = {
+export const COMMANDS: Readonly<Record<string, Entry>> = {
   init: { summary: 'write a config and two example jobs', load: () => import('./init.ts') },
   work: { summary: 'run jobs until a stop signal', load: () => import('./work.ts') },
   enqueue: { summary: 'enqueue one job', load: () => import('./enqueue.ts') },

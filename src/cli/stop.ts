@@ -1,6 +1,7 @@
 import { onStopSignal } from '../deploy/signals.ts'
 import { shutdownBudget } from '../model/config.ts'
 import { parseDuration } from '../model/duration.ts'
+import { stayToHandOff } from './early-stop.ts'
 
 const DEFAULT_GRACE_MS = 30_000
 
@@ -25,6 +26,7 @@ export class Stop {
       (signal) => this.request(signal),
       (signal) => this.#again(signal, this.leftMs),
     )
+    stayToHandOff()
   }
 
   /** Stops as a signal does: the first request counts. */
