@@ -30,7 +30,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   }
 }
 
-const SETTINGS = {
+export const SETTINGS = {
   max_connections: 300,
   shared_buffers: '256MB',
   max_wal_size: '4GB',

@@ -1,0 +1,145 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/**
+ * When connections are cut, counted from the moment the cut is set, over all connections, from client to server.
+ * `text`: at the message that holds it.
+ */
+export type Trigger = { readonly bytes: number } | { readonly messages: number } | { readonly text: string }
+
+export interface Proxy extends AsyncDisposable {
+  /** The server's connection string, by way of the proxy. */
+  readonly url: string
+  /** Connections that are open now. */
+  readonly open: number
+  /** Delays everything by so many ms, each way. */
+  latency: number
+  /** Swallows everything, both ways, while connections stay open: a network that is gone, or a frozen host. */
+  blackhole: boolean
+  /** Resets all connections at once. */
+  reset(): void
+  /**
+   * Resets the connection at the trigger, once. `lost: 'message'`: what triggers it, and all after, never reaches the server.
+   * `lost: 'answer'`: it does, and the connection breaks when the server has begun to answer. Resolves when it has happened.
+   */
+  cut(at: Trigger, lost: 'message' | 'answer'): Promise<void>
+  close(): Promise<void>
+}
+
+interface Cut {
+  readonly at: Trigger
+  readonly lost: 'message' | 'answer'
+  readonly done: () => void
+  seen: number
+}
+
+/** A TCP proxy before PostgreSQL, on loopback, that misbehaves on demand. It knows the protocol's messages, and nothing of what they say. */
+export async function openProxy(target: string): Promise<Proxy> {
+  const { hostname, port } = new URL(target)
+  const links = new Set<Link>()
+  let cut: Cut | undefined
+
+  const due = (bytes: number, message: Buffer): Cut | undefined => {
+    if (cut === undefined) return undefined
+    if ('text' in cut.at) return message.includes(cut.at.text) ? cut : undefined
+    cut.seen += 'bytes' in cut.at ? bytes : 1
+    return cut.seen > ('bytes' in cut.at ? cut.at.bytes : cut.at.messages) ? cut : undefined
+  }
+  const strike = (link: Link, { done }: Cut) => {
+    cut = undefined
+    link.reset()
+    done()
+  }
+
+  const server = createServer((client) => {
+    const link = new Link(client, connect(Number(port || 5432), hostname), proxy)
+    links.add(link)
+    link.onClose = () => links.delete(link)
+    link.onMessage = (message) => {
+      const now = due(message.length, message)
+      if (now === undefined) return 'forward'
+      if (now.lost === 'answer') {
+        link.onAnswer = () => strike(link, now)
+        return 'forward'
+      }
+      strike(link, now)
+      return 'drop'
+    }
+  })
+
+  const proxy: Proxy = {
+    url: '',
+    get open() {
+      return links.size
+    },
+    latency: 0,
+    blackhole: false,
+    reset() {
+      for (const link of links) link.reset()
+    },
+    cut: (at, lost) =>
+      new Promise((done) => {
+        cut = { at, lost, done, seen: 0 }
+      }),
+    async close() {
+      proxy.reset()
+      await new Promise((resolve) => server.close(resolve))
+    },
+    [Symbol.asyncDispose]: () => proxy.close(),
+  }
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = new URL(target)
+  url.hostname = '127.0.0.1'
+  url.port = String((server.address() as AddressInfo).port)
+  return Object.defineProperty(proxy, 'url', { value: url.href })
+}
+
+/** One client's connection and its counterpart to the server. */
+class Link {
+  onMessage: (message: Buffer) => 'forward' | 'drop' = () => 'forward'
+  onAnswer: (() => void) | undefined
+  onClose: () => void = () => {}
+  readonly #client: Socket
+  readonly #server: Socket
+  #rest: Buffer = Buffer.alloc(0)
+  #started = false
+
+  constructor(client: Socket, server: Socket, weather: Pick<Proxy, 'latency' | 'blackhole'>) {
+    this.#client = client
+    this.#server = server
+    const late = (pass: () => void) => {
+      if (weather.blackhole) return
+      if (weather.latency === 0) return pass()
+      setTimeout(pass, weather.latency)
+    }
+    client.setNoDelay()
+    server.setNoDelay()
+    client.on('data', (chunk) => late(() => this.#fromClient(chunk)))
+    server.on('data', (chunk) => late(() => (this.onAnswer ? this.onAnswer() : client.write(chunk))))
+    for (const socket of [client, server]) {
+      socket.on('error', () => this.reset())
+      socket.on('close', () => this.reset())
+    }
+  }
+
+  reset(): void {
+    this.#client.resetAndDestroy()
+    this.#server.resetAndDestroy()
+    this.onClose()
+  }
+
+  /** Whole messages: a length after a letter; before the first, without one (the startup packet, which has no letter). */
+  #fromClient(chunk: Buffer): void {
+    this.#rest = Buffer.concat([this.#rest, chunk])
+    for (;;) {
+      const head = this.#started ? 1 : 0
+      if (this.#rest.length < head + 4) return
+      const length = head + this.#rest.readInt32BE(head)
+      if (this.#rest.length < length) return
+      const message = this.#rest.subarray(0, length)
+      this.#rest = this.#rest.subarray(length)
+      this.#started = true
+      if (this.onMessage(message) === 'drop' || this.#server.destroyed) return
+      this.#server.write(message)
+    }
+  }
+}
