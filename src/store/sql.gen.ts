@@ -308,7 +308,7 @@ order by relname`,
   limit $2
 ), lifted as (
   update :schema.job j set lane = 0, position = nextval(':schema.position')
-  from late where j.ctid = late.tid and j.state = 0
+  from late where j.ctid = late.tid
   returning j.queue
 )
 select queue, count(*)::int as jobs from lifted group by queue`,
