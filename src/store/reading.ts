@@ -1,5 +1,5 @@
 import { HoldfastError } from '../model/errors.ts'
-import { codeOf, type Database, type Queryable, type QueryAnswer } from './db.ts'
+import { codeOf, type Database, type QueryAnswer, type Queryable } from './db.ts'
 
 const CANCELED = '57014'
 

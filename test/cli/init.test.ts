@@ -10,7 +10,9 @@ import { cli, cliJson, project, start } from './support.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-test('what init writes runs as it is, on the database of its own, and survives a deploy', async () => {
+test('what init writes runs as it is, on the database of its own, and survives a deploy', {
+  timeout: 60_000,
+}, async () => {
   await using app = await project({})
   const here = { cwd: app.folder }
   const dry = await cliJson(['init', '--dry-run'], here)
@@ -29,18 +31,18 @@ test('what init writes runs as it is, on the database of its own, and survives a
   await cliJson(['enqueue', 'hello'], here)
   await first.line('hello from run 1')
   const { id } = await cliJson(['enqueue', 'count-up'], { cwd: path.join(app.folder, 'src/jobs') })
-  const items = async (): Promise<number> => (await cliJson(['jobs', 'show', id], here)).progress?.items ?? 0
-  await until(async () => (await items()) > 5, { what: 'it counts', every: 200 })
+  await using watching = start(['jobs', 'show', id, '--watch', '--json'], here)
+  const now = () => watching.lines.at(-1)
+  const items = (): number => now()?.progress?.items ?? 0
+  await until(() => items() > 5, { what: () => `it counts: ${watching.said}` })
   first.child.kill('SIGTERM')
   expect(await first.ended()).toBe(0)
-  const saved = await items()
+  await until(() => now()?.state === 'ready', { what: () => `it is handed off: ${watching.said}` })
+  const saved = items()
   await using second = start(['work', '--build', 'two'], here)
-  await until(async () => (await items()) > saved, { what: 'it goes on', every: 200 })
-  const told = await cliJson(['jobs', 'show', id], here)
-  expect(told).toMatchObject({
-    state: 'running',
-    run: 2,
-    build: 'two',
+  await until(() => items() > saved, { what: () => `it goes on: ${watching.said}` })
+  expect(now()).toMatchObject({
+    ...{ state: 'running', run: 2, build: 'two' },
     trail: [{ run: 1, outcome: 'interrupted', build: 'one' }],
   })
   second.child.kill('SIGTERM')

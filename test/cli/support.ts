@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll } from 'vitest'
 import { until } from '../support/until.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -40,7 +41,8 @@ export async function cliJson(args: readonly string[], options: CliOptions = {})
 }
 
 const living = new Set<ChildProcess>()
-process.once('exit', () => {
+// A test that ran out of time has not come to its own end.
+afterAll(() => {
   for (const child of living) child.kill('SIGKILL')
 })
 
