@@ -75,7 +75,7 @@ export class Claimer {
   /** Whether a job of this queue that is ready now would have to wait for a slot of this worker. */
   isFull(queue: string): boolean {
     const lane = this.#byQueue.get(queue)
-    return this.free <= 0 || (lane !== undefined && lane.running >= lane.limit)
+    return this.#running >= this.#options.concurrency || (lane !== undefined && lane.running >= lane.limit)
   }
 
   start(): void {

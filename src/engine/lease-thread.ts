@@ -1,20 +1,54 @@
 // Renews a worker's lease from a thread of its own: a busy event loop must not lose it. Stops renewing when the main loop has not ticked
 // for `maxBlock`, so that a wedged worker cannot hold its jobs for ever.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Renewal } from '../store/renewal.ts'
-import type { LeaseMessage, LeaseThreadData } from './lease.ts'
+import type { LeaseMessage, LeaseOrder, LeaseThreadData } from './lease.ts'
 import { monotonic } from './monotonic.ts'
 
-const { renewal: options, ticks, safeUntil, maxBlock } = workerData as LeaseThreadData
-const renewal = new Renewal(options)
-const every = options.lease / 3
+const IDLE_MS = 60_000
+const { ticks, maxBlock } = workerData as LeaseThreadData
 
+let order: LeaseOrder | undefined
+let revoked: number | undefined
+let wake = (): void => {}
 let lastTick = -1
 let tickedAt = monotonic()
 
-function tell(message: LeaseMessage): void {
-  parentPort?.postMessage(message)
+parentPort?.on('message', (next: LeaseOrder) => {
+  order = next
+  wake()
+})
+tell({ kind: 'ready' })
+for (;;) {
+  const next = order
+  if (next === undefined || next.renewal.worker === revoked) await pause(IDLE_MS)
+  else await keep(next)
+}
+
+/** Renews until the lease is revoked or another one is to be kept. */
+async function keep(kept: LeaseOrder): Promise<void> {
+  const renewal = new Renewal(kept.renewal)
+  while (order === kept && revoked !== kept.renewal.worker) await pause(await renew(renewal, kept))
+  await renewal.close()
+}
+
+/** One renewal; gives the pause until the next. */
+async function renew(renewal: Renewal, { renewal: { worker, lease }, safeUntil }: LeaseOrder): Promise<number> {
+  if (isBlocked()) {
+    tell({ kind: 'blocked', worker })
+    return Math.min(lease / 3, 1000)
+  }
+  const sent = monotonic()
+  try {
+    const answer = await renewal.renew()
+    if (answer === 'revoked') revoked = worker
+    else Atomics.store(safeUntil, 0, BigInt(Math.floor(sent + lease)))
+    tell({ kind: answer, worker })
+    return answer === 'revoked' ? 0 : lease / 3
+  } catch (error) {
+    tell({ kind: 'failed', worker, message: error instanceof Error ? error.message : String(error) })
+    return Math.min(lease / 3, 300)
+  }
 }
 
 function isBlocked(): boolean {
@@ -26,23 +60,17 @@ function isBlocked(): boolean {
   return monotonic() - tickedAt > maxBlock
 }
 
-for (;;) {
-  if (isBlocked()) {
-    tell({ kind: 'blocked' })
-    await sleep(Math.min(every, 1000))
-    continue
-  }
-  const sent = monotonic()
-  try {
-    const answer = await renewal.renew()
-    if (answer !== 'revoked') Atomics.store(safeUntil, 0, BigInt(Math.floor(sent + options.lease)))
-    tell({ kind: answer })
-    if (answer === 'revoked') break
-    await sleep(every)
-  } catch (error) {
-    tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
-    await sleep(Math.min(every, 300))
-  }
+/** Until the time is over or another order has come. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    wake = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+  })
 }
-await renewal.close()
-parentPort?.close()
+
+function tell(message: LeaseMessage): void {
+  parentPort?.postMessage(message)
+}

@@ -3,23 +3,24 @@ import type { RenewalOptions } from '../store/renewal.ts'
 import { monotonic } from './monotonic.ts'
 
 export interface LeaseThreadData {
-  readonly renewal: RenewalOptions
   /** Counts the ticks of the main loop. */
   readonly ticks: Int32Array<SharedArrayBuffer>
-  /** Until when the lease is safe, monotonic ms. Shared, not sent: after a block, the main loop's timers run before its messages. */
-  readonly safeUntil: BigInt64Array<SharedArrayBuffer>
   readonly maxBlock: number
 }
 
-export type LeaseMessage =
-  | { readonly kind: 'renewed' | 'held' | 'revoked' }
-  | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'blocked' }
-
-export interface LeaseOptions {
+/** To the thread: keep this worker's lease from now on. */
+export interface LeaseOrder {
   readonly renewal: RenewalOptions
-  /** ms that the event loop may be blocked before the lease is given up. */
-  readonly maxBlock: number
+  /** Until when the lease is safe, monotonic ms. Shared, not sent: after a block, the main loop's timers run before its messages. */
+  readonly safeUntil: BigInt64Array<SharedArrayBuffer>
+}
+
+export type LeaseMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'renewed' | 'held' | 'revoked' | 'blocked'; readonly worker: number }
+  | { readonly kind: 'failed'; readonly worker: number; readonly message: string }
+
+export interface LeaseEvents {
   /** After each renewal; false: this worker must not claim now. */
   readonly onRenewed: (mayClaim: boolean) => void
   /** Once: everything this worker holds is, or may be, somebody else's. */
@@ -28,28 +29,83 @@ export interface LeaseOptions {
 
 const TICK_MS = 250
 
-/** A worker's lease, seen from the main thread. Time is measured here, never compared with the database's clock. */
-export class Lease {
-  readonly #options: LeaseOptions
+/**
+ * The thread that renews leases, one after the other: it is there, connected, before the first lease begins, and stays for the next
+ * incarnation. Starting it anew takes longer than the shortest lease when a machine is busy.
+ */
+export class LeaseKeeper {
+  readonly #maxBlock: number
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
-  readonly #thread: Thread
+  #thread: Thread | undefined
+  #ready: Promise<void> | undefined
+  #lease: Lease | undefined
+
+  /** @param maxBlock ms that the event loop may be blocked before the lease is given up. */
+  constructor(maxBlock: number) {
+    this.#maxBlock = maxBlock
+  }
+
+  /** Resolves when the thread can renew without delay. Rejects when it cannot be started. */
+  ready(): Promise<void> {
+    this.#ready ??= this.#start()
+    return this.#ready
+  }
+
+  /** Keeps a lease whose row has been written just now; `registeredAt` is when that statement was *sent*. */
+  hold(renewal: RenewalOptions, registeredAt: number, events: LeaseEvents): Lease {
+    const tick = () => Atomics.add(this.#ticks, 0, 1)
+    const lease = new Lease({ ...events, worker: renewal.worker, ms: renewal.lease, registeredAt, tick })
+    this.#lease = lease
+    this.#thread?.postMessage({ renewal, safeUntil: lease.safeUntil } satisfies LeaseOrder)
+    return lease
+  }
+
+  /** Renews no more. */
+  async close(): Promise<void> {
+    this.#lease?.close()
+    await this.#thread?.terminate()
+  }
+
+  #start(): Promise<void> {
+    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks }
+    const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
+    const thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })
+    this.#thread = thread
+    return new Promise((resolve, reject) => {
+      thread.on('message', (message: LeaseMessage) => {
+        if (message.kind !== 'ready') return this.#lease?.hear(message)
+        thread.unref()
+        resolve()
+      })
+      thread.on('error', (error) => {
+        this.#ready = undefined
+        reject(error)
+        this.#lease?.lose(`its renewal thread failed: ${error.message}`)
+      })
+    })
+  }
+}
+
+interface LeaseSettings extends LeaseEvents {
+  readonly worker: number
+  readonly ms: number
+  readonly registeredAt: number
+  readonly tick: () => void
+}
+
+/** One incarnation's lease, seen from the main thread. Time is measured here, never compared with the database's clock. */
+export class Lease {
+  readonly #settings: LeaseSettings
   readonly #timer: NodeJS.Timeout
-  readonly #safeUntil = new BigInt64Array(new SharedArrayBuffer(8))
+  /** See `LeaseOrder`. */
+  readonly safeUntil = new BigInt64Array(new SharedArrayBuffer(8))
   #trouble = ''
   #over = false
 
-  /** The row must have been written just now: `registeredAt` is when that statement was *sent*. */
-  constructor(options: LeaseOptions, registeredAt: number) {
-    this.#options = options
-    Atomics.store(this.#safeUntil, 0, BigInt(Math.floor(registeredAt + options.renewal.lease)))
-    const { renewal, maxBlock } = options
-    const data: LeaseThreadData = { renewal, maxBlock, ticks: this.#ticks, safeUntil: this.#safeUntil }
-    const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
-    this.#thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })
-    this.#thread.on('message', (message: LeaseMessage) => this.#hear(message))
-    this.#thread.on('error', (error) => this.#lose(`its renewal thread failed: ${error.message}`))
-    this.#thread.unref()
-    this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, options.renewal.lease / 8))
+  constructor(settings: LeaseSettings) {
+    this.#settings = settings
+    Atomics.store(this.safeUntil, 0, BigInt(Math.floor(settings.registeredAt + settings.ms)))
+    this.#timer = setInterval(() => this.#tick(), Math.min(TICK_MS, settings.ms / 8))
     this.#timer.unref()
   }
 
@@ -58,39 +114,36 @@ export class Lease {
     return !this.#over && this.#safe()
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#over = true
     clearInterval(this.#timer)
-    await this.#thread.terminate()
   }
 
-  #tick(): void {
-    Atomics.add(this.#ticks, 0, 1)
-    if (this.#safe()) return
-    this.#lose(this.#trouble === '' ? 'it ran out before it was renewed' : `it could not be renewed: ${this.#trouble}`)
-  }
-
-  #safe(): boolean {
-    return monotonic() < Number(Atomics.load(this.#safeUntil, 0))
-  }
-
-  #hear(message: LeaseMessage): void {
-    if (this.#over) return
+  hear(message: Exclude<LeaseMessage, { kind: 'ready' }>): void {
+    if (this.#over || message.worker !== this.#settings.worker) return
     if (message.kind === 'failed') {
       this.#trouble = message.message
       return
     }
     if (message.kind === 'blocked') return
-    if (message.kind === 'revoked') return this.#lose('it was revoked')
+    if (message.kind === 'revoked') return this.lose('it was revoked')
     this.#trouble = ''
-    this.#options.onRenewed(message.kind === 'renewed')
+    this.#settings.onRenewed(message.kind === 'renewed')
   }
 
-  #lose(why: string): void {
+  lose(why: string): void {
     if (this.#over) return
-    this.#over = true
-    clearInterval(this.#timer)
-    void this.#thread.terminate()
-    this.#options.onLost(why)
+    this.close()
+    this.#settings.onLost(why)
+  }
+
+  #tick(): void {
+    this.#settings.tick()
+    if (this.#safe()) return
+    this.lose(this.#trouble === '' ? 'it ran out before it was renewed' : `it could not be renewed: ${this.#trouble}`)
+  }
+
+  #safe(): boolean {
+    return monotonic() < Number(Atomics.load(this.safeUntil, 0))
   }
 }

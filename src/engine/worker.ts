@@ -15,7 +15,7 @@ import { Claimer } from './claim.ts'
 import { finishWithEnqueued } from './complete.ts'
 import type { ContextPorts } from './context.ts'
 import { Executor } from './execute.ts'
-import { Lease } from './lease.ts'
+import { type Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 import { Service } from './service.ts'
@@ -70,6 +70,7 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #waker: Waker
   readonly #settler: Settler
+  readonly #keeper: LeaseKeeper
   readonly #executor: Executor
   readonly #upkeep: Upkeep
   readonly #troubles: Troubles
@@ -88,6 +89,7 @@ export class Worker {
     this.#options = options
     this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
+    this.#keeper = new LeaseKeeper(options.maxBlock)
     this.#settler = new Settler({
       db,
       waker: this.#waker,
@@ -196,13 +198,12 @@ export class Worker {
   }
 
   /**
-   * The end, within `patience` ms. With code still running, the lease is left to run out in an instant, for the process must be gone before its jobs may
-   * run elsewhere; without, the worker retires.
+   * The end, within `patience` ms. With code still running, the lease is left to run out in an instant, for the process must be gone
+   * before its jobs may run elsewhere; without, the worker retires.
    */
   async close(patience = LAST_WORD_MS): Promise<void> {
     this.#stopping = true
     const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
-    const { db } = this.#options
     const { key } = this
     const busy = this.#attempts.size > 0
     await bounded(
@@ -213,19 +214,23 @@ export class Worker {
         this.#listener?.close(),
       ]),
     )
-    if (key !== undefined) {
-      await bounded<unknown>(busy ? expireLease(db, key, EXIT_MS) : retireWorker(db, key)).catch((error) =>
-        this.#trouble('leaving', error),
-      )
-    }
+    // Before the last word, which a renewal would take back.
+    await this.#keeper.close()
+    if (key !== undefined) await bounded(this.#leave(key, busy)).catch((error) => this.#trouble('leaving', error))
     await bounded(this.#waker.close()).catch(() => {})
-    await this.#incarnation?.lease.close()
+  }
+
+  async #leave(key: number, busy: boolean): Promise<void> {
+    const { db } = this.#options
+    // What it could not give back, or never knew of, is released by the next sweep of another worker.
+    if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
   }
 
   async #register(): Promise<Incarnation> {
-    const { db, listenUrl, name, build, release, tasks, queues, lease: ms, maxBlock } = this.#options
+    const { db, listenUrl, name, build, release, tasks, queues, lease: ms } = this.#options
     const direct =
       listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
+    await this.#keeper.ready()
     const sent = monotonic()
     const key = await registerWorker(db, {
       name,
@@ -235,15 +240,10 @@ export class Worker {
       queues: [...queues.keys()],
       lease: ms,
     })
-    const lease: Lease = new Lease(
-      {
-        renewal: { url: db.url, direct, schema: db.schema, worker: key, lease: ms },
-        maxBlock,
-        onRenewed: (mayClaim) => void this.#renewed(mayClaim),
-        onLost: (why) => void this.#lost(key, why),
-      },
-      sent,
-    )
+    const lease = this.#keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
+      onRenewed: (mayClaim) => void this.#renewed(mayClaim),
+      onLost: (why) => void this.#lost(key, why),
+    })
     return { lease, ledger: new Ledger(key, () => lease.held) }
   }
 
