@@ -12,24 +12,28 @@ const LOOKS = 5
 
 /** Ends a job that waits; asks a running one to stop. Undefined: it has ended, or nobody knows it. */
 export async function cancel(db: Database, id: string, by: By, on: Queryable = db): Promise<Was | undefined> {
-  return lookAgain(async () => {
-    const [row] = await db.run<{ was: Was }>('cancel', [`{${id}}`, by.reason, by.owner], on)
+  return forAllParts(db, id, on, async (part) => {
+    const [row] = await db.run<{ was: Was }>('cancel', [`{${part}}`, by.reason, by.owner], on)
     return row?.was
   })
 }
 
 /** Pauses a job for `ms`; a running one is asked to rest at its next checkpoint. */
 export async function pauseJob(db: Database, id: string, by: By, ms: number): Promise<Was | undefined> {
-  return lookAgain(async () => {
-    const [row] = await db.run<{ was: Was }>('pause_job', [id, by.reason, by.owner, ms])
+  return forAllParts(db, id, db, async (part) => {
+    const [row] = await db.run<{ was: Was }>('pause_job', [part, by.reason, by.owner, ms])
     return row?.was
   })
 }
 
 /** Undefined: it is not paused. `queue` is null when its run had not seen the pause yet. */
 export async function resumeJob(db: Database, id: string): Promise<{ queue: string | null } | undefined> {
-  const [row] = await db.run<{ queue: string | null }>('resume_job', [id])
-  return row
+  let resumed: { queue: string | null } | undefined
+  for (const part of await withParts(db, id, db)) {
+    const [row] = await db.run<{ queue: string | null }>('resume_job', [part])
+    resumed ??= row
+  }
+  return resumed
 }
 
 /** Runs an ended or resting job again. `newId` is used for a job that may not start twice. Undefined: there is nothing to retry. */
@@ -40,6 +44,26 @@ export async function retryJob(
 ): Promise<{ id: string; queue: string } | undefined> {
   const [row] = await db.run<{ id: string; queue: string }>('retry_job', [id, newId])
   return row
+}
+
+/** What is done to the job that was enqueued is done to all the parts that it was fanned out into. The answer is the first part's that has one. */
+async function forAllParts<T>(
+  db: Database,
+  id: string,
+  on: Queryable,
+  change: (part: string) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let answer: T | undefined
+  for (const part of await withParts(db, id, on)) {
+    const changed = await lookAgain(() => change(part))
+    answer ??= changed
+  }
+  return answer
+}
+
+async function withParts(db: Database, id: string, on: Queryable): Promise<string[]> {
+  const parts = await db.run<{ job: string }>('list_parts', [id], on)
+  return [...new Set([id, ...parts.map(({ job }) => job)])]
 }
 
 async function lookAgain<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {

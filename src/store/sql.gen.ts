@@ -356,6 +356,7 @@ from newest n
 left join :schema.worker w on w.key = n.worker
 left join :schema.checkpoint c on c.id = n.id
 order by n.id desc`,
+  list_parts: `select job from :schema.part where root = $1 order by part`,
   list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
   extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms
 from :schema.lease l
@@ -410,7 +411,7 @@ order by b.day`,
   returning w.id
 ), asked as (
   insert into :schema.request (id, action, reason, owner, until)
-  select id, 'pause', $2, $3, until.at from :schema.job, until where id = $1 and state > 0
+  select id, 'pause', $3 || ': ' || $2, $3, until.at from :schema.job, until where id = $1 and state > 0
   on conflict (id) do update set action = excluded.action, reason = excluded.reason, owner = excluded.owner, until = excluded.until
   where request.action = 'pause'
   returning id

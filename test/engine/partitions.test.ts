@@ -1,7 +1,7 @@
 import { expect, test as serial } from 'vitest'
 import { z } from 'zod'
 import { array, batches, nested, range, throttled } from '../../src/sources.ts'
-import { retryJob } from '../../src/store/operations.ts'
+import { cancel, pauseJob, resumeJob, retryJob } from '../../src/store/operations.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { deployOver, gate, upTo } from './support.ts'
@@ -275,4 +275,35 @@ test('a part may be any source: batches, throttled, nested', async () => {
     `select result from :schema.history where result::text not like '{%'`,
   )
   expect(results).toEqual([{ result: 6 }])
+})
+
+test('what is asked of the job that was enqueued is asked of all its parts', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const work = jobs.iteration({
+    name: 'work',
+    partitions: 3,
+    items: () => range(0, 100_000),
+    each: () => new Promise((resolve) => setTimeout(resolve, 5)),
+  })
+  await stage.start(jobs.app({ tasks: [work] }))
+  const { id } = await jobs.enqueue(work)
+  const by = { reason: 'partner is down', owner: 'ann' }
+  const states = async () => {
+    const found = await Promise.all((await partsOf(stage, id)).map((part) => stage.find(part.id)))
+    return found.map((job) => job?.state)
+  }
+  await until(async () => (await states()).filter((state) => state === 'running').length === 3, { what: 'three run' })
+
+  await pauseJob(stage.db, id, by, 60_000)
+  await until(async () => (await states()).every((state) => state === 'paused'), { what: 'all three rest' })
+  const waiting = await stage.sql<{ reason: string }>('select reason from :schema.waiting')
+  expect(waiting.map(({ reason }) => reason)).toEqual(Array(3).fill('ann: partner is down'))
+
+  await resumeJob(stage.db, id)
+  await until(async () => (await states()).every((state) => state === 'running' || state === 'ready'), {
+    what: 'all go on',
+  })
+  await cancel(stage.db, id, by)
+  await until(async () => (await states()).every((state) => state === 'cancelled'), { what: 'all have ended' })
 })

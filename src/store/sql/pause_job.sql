@@ -19,7 +19,7 @@ with until as (
   returning w.id
 ), asked as (
   insert into :schema.request (id, action, reason, owner, until)
-  select id, 'pause', $2, $3, until.at from :schema.job, until where id = $1 and state > 0
+  select id, 'pause', $3 || ': ' || $2, $3, until.at from :schema.job, until where id = $1 and state > 0
   on conflict (id) do update set action = excluded.action, reason = excluded.reason, owner = excluded.owner, until = excluded.until
   where request.action = 'pause'
   returning id

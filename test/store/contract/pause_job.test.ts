@@ -30,7 +30,7 @@ test('asks a running job to rest, unless it was asked to end', async ({ store })
   const [running, ending] = [await store.running(), await store.running()]
   expect(await pauseJob(store.db, running.id, by, HOUR)).toBe('running')
   expect(await store.of('request', 'id', running.id)).toMatchObject([
-    { action: 'pause', ...by, until: expect.any(Date) },
+    { action: 'pause', owner: by.owner, reason: `${by.owner}: ${by.reason}`, until: expect.any(Date) },
   ])
   expect(await store.job(running.id)).toMatchObject({ table: 'job', state: 1 })
   await cancel(store.db, ending.id, by)

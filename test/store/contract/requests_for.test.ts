@@ -10,7 +10,7 @@ test('tells what was asked of the jobs that a worker runs', async ({ store }) =>
   const job = await store.running()
   await pauseJob(store.db, job.id, by, 60_000)
   expect(await requestsFor(store.db, job.worker)).toEqual([
-    { id: job.id, run: 1, action: 'pause', reason: 'why', until: expect.any(Date) },
+    { id: job.id, run: 1, action: 'pause', reason: 'ann: why', until: expect.any(Date) },
   ])
   await cancel(store.db, job.id, by)
   expect(await requestsFor(store.db, job.worker)).toMatchObject([{ action: 'cancel', until: null }])

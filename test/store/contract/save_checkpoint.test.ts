@@ -44,7 +44,7 @@ test('tells what people asked of the job meanwhile', async ({ store }) => {
   })
   expect(await saveCheckpoint(store.db, paused, at(1))).toMatchObject({
     action: 'pause',
-    reason: 'busy',
+    reason: 'ann: busy',
     until: expect.any(Date),
   })
 })
