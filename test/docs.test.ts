@@ -143,6 +143,15 @@ describe('docs/sources.md', () => {
   ])('%s', (_what, rows, problems) => expect(check(...rows)).toEqual(problems))
 })
 
+test('CONTRIBUTING.md has every script', () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { scripts: object }
+  const named = readPage('CONTRIBUTING.md')
+  const missing = Object.keys(scripts).filter(
+    (name) => !named.includes(`\`npm ${name === 'test' ? '' : 'run '}${name}\``),
+  )
+  expect(missing.filter((name) => !/^(pre|post)/.test(name))).toEqual([])
+})
+
 test('docs/life-of-a-job.md has the transitions of the code: run `npm run docs`', () => {
   const page = readPage('docs/life-of-a-job.md')
   expect(page).toBe(lifePage(page))
