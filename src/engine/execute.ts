@@ -88,7 +88,8 @@ function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']):
   return { kind: 'completed', result: resultText(attempt, result, log) }
 }
 
-function outcomeOfError(attempt: Attempt, thrown: unknown): Outcome {
+/** What a throw means for the run: what its code asked for, what had stopped it, or a failure. */
+export function outcomeOfError(attempt: Attempt, thrown: unknown): Outcome {
   const error = attempt.unwrap(thrown)
   if (isFenced(error)) return { kind: 'interrupted', reason: 'lease-lost' }
   // The database was gone, not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Band, Claimed } from '../store/jobs.ts'
 import type { Mark } from '../store/upkeep.ts'
 
@@ -56,4 +57,9 @@ export class Marks {
 
 function key(lane: number, priority: number): number {
   return lane * 10 + priority
+}
+
+/** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
+export function acceptsOf(names: readonly string[]): string {
+  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 16)
 }

@@ -1,66 +1,27 @@
-import { createHash } from 'node:crypto'
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import { planSettle } from '../model/settle-plan.ts'
-import { saveCheckpoint } from '../store/checkpoints.ts'
-import type { Database } from '../store/db.ts'
-import { type Claimed, closeClaims, handBack, readClaims } from '../store/jobs.ts'
+import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
-import { placeOf } from '../store/place.ts'
-import { loadMarks, publishMarks } from '../store/upkeep.ts'
-import { expireLease, type JobRequest, registerWorker, requestsFor, retireWorker } from '../store/workers.ts'
-import type { TaskDefinition } from '../tasks/definition.ts'
+import { loadMarks } from '../store/upkeep.ts'
+import { expireLease, retireWorker } from '../store/workers.ts'
 import { Attempt } from './attempt.ts'
+import { Attendance } from './attendance.ts'
 import { Claimer } from './claim.ts'
 import { finishWithEnqueued } from './complete.ts'
-import type { ContextPorts } from './context.ts'
-import { Executor } from './execute.ts'
-import { type Lease, LeaseKeeper } from './lease.ts'
-import { Ledger } from './ledger.ts'
-import { monotonic } from './monotonic.ts'
-import { Service } from './service.ts'
+import { Executor, outcomeOfError } from './execute.ts'
+import { type Incarnation, reconcile, register } from './incarnation.ts'
+import { LeaseKeeper } from './lease.ts'
+import type { Ledger } from './ledger.ts'
+import { acceptsOf } from './marks.ts'
 import { Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
 import { lineOf } from './story.ts'
-import type { EngineTransactions } from './transactions.ts'
 import { Troubles } from './troubles.ts'
 import { Upkeep } from './upkeep.ts'
 import { REQUESTS, Waker } from './wake.ts'
 import { within } from './within.ts'
-
-export interface WorkerOptions {
-  readonly db: Database
-  /** Direct connection string, for LISTEN and for renewals; undefined: polling alone. */
-  readonly listenUrl: string | undefined
-  readonly name: string
-  readonly build: string
-  readonly release: string
-  /** By every name that a job may carry: aliases too. */
-  readonly tasks: ReadonlyMap<string, TaskDefinition>
-  /** Each queue with the number of its jobs that may run here at the same time. */
-  readonly queues: ReadonlyMap<string, number>
-  readonly transactions: EngineTransactions
-  readonly newJob: ContextPorts['newJob']
-  readonly concurrency: number
-  /** ms */
-  readonly lease: number
-  /** ms */
-  readonly pollInterval: number
-  /** ms that the event loop may be blocked before the lease is given up. */
-  readonly maxBlock: number
-  /** ms between two periodic checkpoints. */
-  readonly checkpointEvery: number
-  /** Keep completed jobs in the history. */
-  readonly keepCompleted: boolean
-  /** ms that ended jobs are kept. */
-  readonly historyKeep: number
-  readonly log: (level: 'info' | 'warn' | 'error', message: string, data?: object) => void
-}
-
-interface Incarnation {
-  readonly ledger: Ledger
-  readonly lease: Lease
-}
+import type { WorkerOptions } from './worker-options.ts'
 
 /**
  * One worker process's engine: claims to its free slots, runs, settles, and keeps its lease. When it loses the lease, everything it
@@ -74,7 +35,7 @@ export class Worker {
   readonly #executor: Executor
   readonly #upkeep: Upkeep
   readonly #troubles: Troubles
-  readonly #attendance: Service
+  readonly #attendance: Attendance
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
   #incarnation: Incarnation | undefined
@@ -114,10 +75,14 @@ export class Worker {
       onRevoked: (name, jobs) => options.log('warn', `Worker ${name} is gone: ${jobs} jobs were given back`, { jobs }),
       onTrouble: (what, error) => this.#trouble(what, error),
     })
-    this.#attendance = new Service(
-      () => this.#attend(),
-      (error) => this.#trouble('attending to its runs', error),
-    )
+    this.#attendance = new Attendance({
+      db,
+      names: namesOf(options),
+      worker: () => this.key,
+      attempts: this.#attempts,
+      risenMarks: () => this.#claimer?.risenMarks() ?? [],
+      onTrouble: (what, error) => this.#trouble(what, error),
+    })
     const url = options.listenUrl
     if (url !== undefined) {
       this.#listener = new Listener({
@@ -146,8 +111,8 @@ export class Worker {
   }
 
   async start(): Promise<void> {
-    const { db, tasks, queues, concurrency, pollInterval } = this.#options
-    const names = [...tasks.keys()].sort()
+    const { db, queues, concurrency, pollInterval } = this.#options
+    const names = namesOf(this.#options)
     const [incarnation, marks] = await Promise.all([
       this.#register(),
       loadMarks(db, acceptsOf(names), [...queues.keys()]),
@@ -226,25 +191,11 @@ export class Worker {
     if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
   }
 
-  async #register(): Promise<Incarnation> {
-    const { db, listenUrl, name, build, release, tasks, queues, lease: ms } = this.#options
-    const direct =
-      listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
-    await this.#keeper.ready()
-    const sent = monotonic()
-    const key = await registerWorker(db, {
-      name,
-      build,
-      release,
-      tasks: [...tasks.keys()],
-      queues: [...queues.keys()],
-      lease: ms,
-    })
-    const lease = this.#keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
+  #register(): Promise<Incarnation> {
+    return register(this.#options, this.#keeper, {
       onRenewed: (mayClaim) => void this.#renewed(mayClaim),
-      onLost: (why) => void this.#lost(key, why),
+      onLost: (key, why) => void this.#lost(key, why),
     })
-    return { lease, ledger: new Ledger(key, () => lease.held) }
   }
 
   #take(jobs: readonly Claimed[], ledger: Ledger): void {
@@ -266,7 +217,7 @@ export class Worker {
           attempt.settled = written
           this.#settle(attempt, outcome)
         },
-        (error) => this.#settle(attempt, { kind: 'failed', error, retry: 'policy' }),
+        (error: unknown) => this.#settle(attempt, outcomeOfError(attempt, error)),
       )
       return
     }
@@ -293,66 +244,10 @@ export class Worker {
     this.#claimer?.hold(!mayClaim)
     const ledger = this.#incarnation?.ledger
     if (ledger === undefined) return
-    await this.#reconcile(ledger).catch((error: unknown) => this.#trouble('comparing the ledger', error))
-  }
-
-  /** Each second: what people asked of the runs here, how far they are, how far this worker has claimed. */
-  async #attend(): Promise<number> {
-    await this.#answerRequests()
-    await this.#saveProgress()
-    await this.#publish()
-    return ATTEND_EVERY_MS
-  }
-
-  /** Jobs of a claim whose answer was lost would otherwise be renewed for ever, and never run. */
-  async #reconcile(ledger: Ledger): Promise<void> {
-    const { db } = this.#options
-    const { last } = ledger
-    const found = await readClaims(db, ledger.worker, ledger.known())
-    // A claim that began since may have been answered before this question was.
-    const strangers = found.filter((job) => job.claim <= last)
-    if (strangers.length === 0) return
-    const writes = strangers.map(({ id, run }) => ({ id, run, interrupted: false, reason: null }))
-    await handBack(db, writes, { worker: ledger.worker, claims: [] })
-    await closeClaims(db, ledger.worker, [...new Set(strangers.map((job) => job.claim))])
-    for (const queue of new Set(strangers.map((job) => job.queue))) this.#claimer?.wake(queue)
-  }
-
-  async #answerRequests(): Promise<void> {
-    const { key } = this
-    if (key === undefined || this.#attempts.size === 0) return
-    for (const request of await requestsFor(this.#options.db, key)) this.#answer(request)
-  }
-
-  #answer(request: JobRequest): void {
-    for (const attempt of this.#attempts) {
-      if (attempt.job.id !== request.id || attempt.job.run !== request.run) continue
-      attempt.asked = { action: request.action, reason: request.reason, until: request.until ?? undefined }
-      // A cancelled run is told at once. A paused iteration ends at its next boundary; other tasks cannot rest half-way, they run on.
-      if (request.action === 'cancel') attempt.interrupt('cancel', new Interrupted('cancel'), true)
-      else if (attempt.task.kind === 'iteration') attempt.interrupt('pause', new Interrupted('pause'), false)
-    }
-  }
-
-  async #publish(): Promise<void> {
-    const marks = this.#claimer?.risenMarks() ?? []
-    if (marks.length === 0) return
-    const names = [...this.#options.tasks.keys()].sort()
-    await publishMarks(this.#options.db, acceptsOf(names), names, marks)
-  }
-
-  async #saveProgress(): Promise<void> {
-    for (const attempt of this.#attempts) {
-      const { progress } = attempt
-      if (progress === undefined) continue
-      attempt.progress = undefined
-      attempt.reported = true
-      await saveCheckpoint(this.#options.db, attempt.job, {
-        items: progress.done,
-        total: progress.total,
-        cursor: 'null',
-        rate: undefined,
-      })
+    try {
+      for (const queue of await reconcile(this.#options, ledger)) this.#claimer?.wake(queue)
+    } catch (error) {
+      this.#trouble('comparing the ledger', error)
     }
   }
 
@@ -379,7 +274,7 @@ export class Worker {
 
   #hear(payload: string): void {
     if (payload !== REQUESTS) return this.#claimer?.wake(payload)
-    this.#answerRequests().catch((error: unknown) => this.#trouble('reading requests', error))
+    this.#attendance.hear()
   }
 
   #trouble(what: string, error: unknown): void {
@@ -389,13 +284,11 @@ export class Worker {
 
 /** How long after its last word this process is surely gone. */
 const EXIT_MS = 250
-const ATTEND_EVERY_MS = 1_000
 const LAST_WORD_MS = 3_000
 const DEAF =
   'Notifications do not arrive: a transaction pooler is in between. This worker polls. ' +
   "Set HOLDFAST_LISTEN_URL to the server's own address, or to `off`."
 
-/** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
-function acceptsOf(names: readonly string[]): string {
-  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 16)
+function namesOf({ tasks }: WorkerOptions): readonly string[] {
+  return [...tasks.keys()].sort()
 }

@@ -1,0 +1,34 @@
+import type { Database } from '../store/db.ts'
+import type { TaskDefinition } from '../tasks/definition.ts'
+import type { ContextPorts } from './context.ts'
+import type { EngineTransactions } from './transactions.ts'
+
+/** Everything that a worker is told; nothing is left to decide. */
+export interface WorkerOptions {
+  readonly db: Database
+  /** Direct connection string, for LISTEN and for renewals; undefined: polling alone. */
+  readonly listenUrl: string | undefined
+  readonly name: string
+  readonly build: string
+  readonly release: string
+  /** By every name that a job may carry: aliases too. */
+  readonly tasks: ReadonlyMap<string, TaskDefinition>
+  /** Each queue with the number of its jobs that may run here at the same time. */
+  readonly queues: ReadonlyMap<string, number>
+  readonly transactions: EngineTransactions
+  readonly newJob: ContextPorts['newJob']
+  readonly concurrency: number
+  /** ms */
+  readonly lease: number
+  /** ms */
+  readonly pollInterval: number
+  /** ms that the event loop may be blocked before the lease is given up. */
+  readonly maxBlock: number
+  /** ms between two periodic checkpoints. */
+  readonly checkpointEvery: number
+  /** Keep completed jobs in the history. */
+  readonly keepCompleted: boolean
+  /** ms that ended jobs are kept. */
+  readonly historyKeep: number
+  readonly log: (level: 'info' | 'warn' | 'error', message: string, data?: object) => void
+}
