@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { until } from './until.ts'
 
 export interface WorkerSettings {
+  /** `cli`: through `holdfast work`; `fixture` (default): `startWork` and `onStopSignal` alone, which starts faster. */
+  readonly entry?: 'fixture' | 'cli'
   /** A module in `test/fixtures/apps`, without `.ts`, whose default export is an app. */
   readonly app: string
   readonly database: string
@@ -46,6 +48,8 @@ export interface WorkerProcess extends AsyncDisposable {
 }
 
 const ENTRY = fileURLToPath(new URL('../fixtures/worker.ts', import.meta.url))
+const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const READY = /^(ready|Worker started)$/
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -55,7 +59,7 @@ process.once('exit', () => {
 export async function startWorkerProcess(settings: WorkerSettings): Promise<WorkerProcess> {
   const worker = spawnWorkerProcess(settings)
   try {
-    await worker.logged('ready')
+    await worker.logged(READY)
   } catch (error) {
     await worker[Symbol.asyncDispose]()
     throw error
@@ -65,8 +69,10 @@ export async function startWorkerProcess(settings: WorkerSettings): Promise<Work
 
 /** The same without waiting: to send signals during the start. */
 export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
-  const { app, database, schema, witness, env } = settings
-  const child = spawn(process.execPath, ['--no-warnings', ENTRY, app], {
+  const { app, database, schema, witness, env, entry = 'fixture' } = settings
+  const config = fileURLToPath(new URL(`../fixtures/apps/${app}.ts`, import.meta.url))
+  const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config] : [ENTRY, app]
+  const child = spawn(process.execPath, ['--no-warnings', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
@@ -107,7 +113,7 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
       return ended
     },
     get key() {
-      return Number(log.find((line) => line.msg === 'ready')?.['key'])
+      return Number(log.find((line) => READY.test(line.msg))?.['key'])
     },
     signal(signal) {
       if (signal !== 'SIGCONT') since = performance.now()
