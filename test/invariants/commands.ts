@@ -94,9 +94,10 @@ function jobOf(model: Model, nth: number): string | undefined {
   return pick([...model.jobs.keys()], nth)
 }
 
-/** The youngest incarnation of a worker, or by choice any one that ever was. */
+/** One that is alive, where there is one; every eighth time any incarnation that ever was. */
 function workerOf(model: Model, nth: number): Worker {
-  return pick(model.workers, nth % 4 === 0 ? nth : nth % TASKS.length) as Worker
+  const alive = model.workers.filter((worker) => worker.alive)
+  return ((nth % 8 > 0 ? pick(alive, nth) : undefined) ?? pick(model.workers, nth)) as Worker
 }
 
 export async function register(model: Model, { db, marks }: Real, slot: number): Promise<void> {
@@ -362,17 +363,16 @@ const STEPS = [
 
 /** What comes often, since everything else hangs on it. */
 const WEIGHTS: Record<string, number> = {
-  enqueue: 4,
-  claim: 8,
-  'hand back': 4,
-  start: 3,
-  'fan out': 2,
-  'save a checkpoint': 3,
-  end: 4,
-  'put away': 2,
-  sweep: 2,
-  'let the lease run out': 2,
-  promote: 2,
+  ...{
+    enqueue: 10,
+    claim: 10,
+    start: 5,
+    'read the start': 2,
+    'save a checkpoint': 5,
+    'load the checkpoint': 2,
+    'fan out': 3,
+  },
+  ...{ end: 5, 'put away': 4, 'hand back': 6, promote: 3, 'register again': 2 },
 }
 
 export const COMMANDS = STEPS.flatMap(({ name, arbitrary }) =>

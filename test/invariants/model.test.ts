@@ -6,9 +6,9 @@ import { Model } from './model.ts'
 import { empty, holdsTogether } from './store.ts'
 
 /** `HOLDFAST_MODEL_RUNS=2000 npx vitest run test/invariants` looks longer; `HOLDFAST_MODEL_SEED` repeats a run that failed. */
-const RUNS = Number(process.env['HOLDFAST_MODEL_RUNS'] ?? 60)
+const RUNS = Number(process.env['HOLDFAST_MODEL_RUNS'] ?? 40)
 const SEED = Number(process.env['HOLDFAST_MODEL_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const COMMANDS_A_RUN = 60
+const COMMANDS_A_RUN = 150
 
 const stages = useStages()
 
@@ -32,16 +32,7 @@ test(`any sequence of operations leaves every job where the model has it (seed $
   // A run that never met a refusal, or left a command out, has proved nothing.
   const missing = NAMES.filter((name) => !tally.has(name) && !tally.has(`${name} refused`))
   expect(missing, 'commands that never ran').toEqual([])
-  const never = [
-    'start',
-    'save a checkpoint',
-    'end',
-    'put away',
-    'hand back',
-    'fan out',
-    'load the checkpoint',
-    'renew',
-  ]
+  const never = ['start', 'save a checkpoint', 'end', 'put away', 'hand back', 'fan out', 'load the checkpoint']
   expect(
     never.filter((name) => !tally.has(`${name} refused`)),
     'never refused',

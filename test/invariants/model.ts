@@ -213,27 +213,34 @@ export class Model {
   }
 
   cancel(id: string): string | undefined {
-    const was = this.#whereabouts(id)
-    if (was === 'running') this.requests.set(id, 'cancel')
-    else if (was !== undefined) this.requests.delete(id)
-    if (was === 'ready' || was === 'waiting') this.job(id).state = S.cancelled
-    return was
+    return this.#forParts(id, (part) => {
+      const was = this.#whereabouts(part)
+      if (was === 'running') this.requests.set(part, 'cancel')
+      else if (was !== undefined) this.requests.delete(part)
+      if (was === 'ready' || was === 'waiting') this.job(part).state = S.cancelled
+      return was
+    })
   }
 
   pause(id: string): string | undefined {
-    const was = this.#whereabouts(id)
-    if (was === 'ready' || was === 'waiting') this.job(id).state = S.paused
-    this.overdue.delete(id)
-    if (was !== 'running') return was
-    if (this.requests.get(id) === 'cancel') return undefined
-    this.requests.set(id, 'pause')
-    return was
+    return this.#forParts(id, (part) => {
+      const was = this.#whereabouts(part)
+      if (was === 'ready' || was === 'waiting') this.job(part).state = S.paused
+      this.overdue.delete(part)
+      if (was !== 'running') return was
+      if (this.requests.get(part) === 'cancel') return undefined
+      this.requests.set(part, 'pause')
+      return was
+    })
   }
 
   resume(id: string): boolean {
-    const paused = this.job(id).state === S.paused
-    if (paused) Object.assign(this.job(id), FRONT)
-    return (this.requests.get(id) === 'pause' && this.requests.delete(id)) || paused
+    const resumed = this.#forParts(id, (part) => {
+      const paused = this.jobs.get(part)?.state === S.paused
+      if (paused) Object.assign(this.job(part), FRONT)
+      return (this.requests.get(part) === 'pause' && this.requests.delete(part)) || paused || undefined
+    })
+    return resumed === true
   }
 
   /** The id of the job that is ready now. */
@@ -263,8 +270,15 @@ export class Model {
     return ready.length
   }
 
+  /** What is asked of a job is asked of all its parts. */
+  #forParts<T>(id: string, change: (part: string) => T | undefined): T | undefined {
+    const answers = [id, this.parts.get(id)].map((part) => (part === undefined ? undefined : change(part)))
+    return answers.find((answer) => answer !== undefined)
+  }
+
   #whereabouts(id: string): string | undefined {
-    const { state } = this.job(id)
+    const state = this.jobs.get(id)?.state
+    if (state === undefined) return undefined
     return state === S.ready
       ? 'ready'
       : RUNNING.includes(state)

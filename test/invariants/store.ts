@@ -79,7 +79,7 @@ export async function compare(stage: Stage, model: Model): Promise<void> {
   for (const row of Object.keys(found.ledger)) found.ledger[row] = byId(found.ledger[row] ?? [])
   expect(found.ledger, 'ledger').toEqual(Object.fromEntries(ledger))
   expect(found.workers).toEqual(model.workers.map(({ key, alive, lease }) => ({ key, alive, lease })))
-  expect(found.requests).toEqual([...model.requests].sort())
+  expect(found.requests).toEqual([...model.requests].toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 /** What no sequence of commands may break, said without the model: it might share its mistakes with the statements. */

@@ -16,10 +16,11 @@ export interface Mutant {
 const FENCE: readonly Suite[] = ['model', 'contract', 'kill']
 const MODEL: readonly Suite[] = ['model', 'contract']
 
-/** A fence of (id, run, state), one predicate at a time. */
+/** A fence of (id, run, state), one predicate at a time. A parameter that is left without a use needs a type all the same. */
 function fence(statement: string, text: string, run: string, state: string): Mutant[] {
+  const unfenced = text.replace(run, run.includes('$2') ? ' and $2::int is not null' : '')
   return [
-    { statement, without: 'run', text, becomes: text.replace(run, ''), caughtBy: FENCE },
+    { statement, without: 'run', text, becomes: unfenced, caughtBy: FENCE },
     { statement, without: 'state', text, becomes: text.replace(state, ''), caughtBy: FENCE },
   ]
 }

@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
  */
 export type Trigger = { readonly bytes: number } | { readonly messages: number } | { readonly text: string }
 
-export interface Proxy extends AsyncDisposable {
+export interface TestProxy extends AsyncDisposable {
   /** The server's connection string, by way of the proxy. */
   readonly url: string
   /** Connections that are open now. */
@@ -33,7 +33,7 @@ interface Cut {
 }
 
 /** A TCP proxy before PostgreSQL, on loopback, that misbehaves on demand. It knows the protocol's messages, and nothing of what they say. */
-export async function openProxy(target: string): Promise<Proxy> {
+export async function openProxy(target: string): Promise<TestProxy> {
   const { hostname, port } = new URL(target)
   const links = new Set<Link>()
   let cut: Cut | undefined
@@ -66,7 +66,7 @@ export async function openProxy(target: string): Promise<Proxy> {
     }
   })
 
-  const proxy: Proxy = {
+  const proxy: TestProxy = {
     url: '',
     get open() {
       return links.size
@@ -103,7 +103,7 @@ class Link {
   #rest: Buffer = Buffer.alloc(0)
   #started = false
 
-  constructor(client: Socket, server: Socket, weather: Pick<Proxy, 'latency' | 'blackhole'>) {
+  constructor(client: Socket, server: Socket, weather: Pick<TestProxy, 'latency' | 'blackhole'>) {
     this.#client = client
     this.#server = server
     const late = (pass: () => void) => {

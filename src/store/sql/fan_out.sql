@@ -13,9 +13,11 @@ with held as (
   union all
   select $1, part, $3::smallint, id from others
   on conflict do nothing
+  returning part, job
 ), enqueued as (
   insert into :schema.job (id, queue, task, version, priority, input, expires_at)
-  select others.id, held.queue, held.task, held.version, held.priority, held.input, null
-  from held, others
+  select noted.job, held.queue, held.task, held.version, held.priority, held.input, null
+  from held, noted
+  where noted.part > 0
 )
 select 1 as held from held

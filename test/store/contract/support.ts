@@ -139,8 +139,8 @@ export const BANDS = [0, 1].map((lane) => ({ lane, priority: 5, mark: 0, most: 1
 export const test = base.extend<{ client: { url: string; client: pg.Client }; store: Store }>({
   client: [
     // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures that it needs from here
-    // oxlint-disable-next-line no-empty-pattern
     async ({}, use) => {
+      // oxlint-disable-line no-empty-pattern
       const url = await millionDatabase()
       const client = new pg.Client({ connectionString: url })
       await client.connect()
