@@ -50,10 +50,10 @@ test('writes all or none: an id that is taken refuses the others too', async ({ 
   await expect(store.job(fresh.id)).rejects.toThrow()
 })
 
-test('wakes listeners in the same statement', async ({ store, client: { client } }) => {
+test('wakes listeners in the same statement', async ({ store }) => {
   // A notification reaches its own session too, at commit; here the transaction is ours to commit, with nothing written in it.
   const heard: (string | undefined)[] = []
-  client.on('notification', (message) => heard.push(message.payload))
+  store.client.on('notification', (message) => heard.push(message.payload))
   await store.db.query(`listen ${store.db.channel}`)
   await store.db.query('commit; begin')
   const none = ['{}', '{}', '{}', '{}', '{}', [], '{}', '{}']

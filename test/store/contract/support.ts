@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import { test as base, expect } from 'vitest'
+import { afterAll, test as base, beforeAll, expect } from 'vitest'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { Database, type QueryAnswer } from '../../../src/store/db.ts'
 import { type Claimed, claim, delay, enqueue, finish, handBack, type NewJob } from '../../../src/store/jobs.ts'
@@ -26,10 +26,12 @@ class OneConnection extends Database {
 /** The store of one test: a transaction among a million jobs that is rolled back. Its own jobs are in the queue `mine`. */
 export class Store {
   readonly db: Database
+  readonly client: pg.Client
   #claims = 0
 
-  constructor(db: Database) {
+  constructor(db: Database, client: pg.Client) {
     this.db = db
+    this.client = client
   }
 
   /** Any SQL; `job`, `waiting` and so on need no schema. */
@@ -136,23 +138,21 @@ export class Store {
 
 export const BANDS = [0, 1].map((lane) => ({ lane, priority: 5, mark: 0, most: 100 }))
 
-export const test = base.extend<{ client: { url: string; client: pg.Client }; store: Store }>({
-  client: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures that it needs from here
-    async ({}, use) => {
-      // oxlint-disable-line no-empty-pattern
-      const url = await millionDatabase()
-      const client = new pg.Client({ connectionString: url })
-      await client.connect()
-      await use({ url, client })
-      await client.end()
-    },
-    { scope: 'file' },
-  ],
-  store: async ({ client: { url, client } }, use) => {
-    await client.query('begin')
-    await use(new Store(new OneConnection(url, client)))
-    await client.query('rollback')
+let url: string
+let connection: pg.Client
+
+beforeAll(async () => {
+  url = await millionDatabase()
+  connection = new pg.Client({ connectionString: url })
+  await connection.connect()
+}, 120_000)
+afterAll(() => connection?.end())
+
+export const test = base.extend<{ store: Store }>({
+  store: async ({ task: _ }, use) => {
+    await connection.query('begin')
+    await use(new Store(new OneConnection(url, connection), connection))
+    await connection.query('rollback')
   },
 })
 

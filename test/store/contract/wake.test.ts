@@ -2,9 +2,9 @@ import { expect } from 'vitest'
 import { wake } from '../../../src/store/jobs.ts'
 import { expectPlan, test } from './support.ts'
 
-test('tells listeners the queue, when its transaction commits', async ({ store, client: { client } }) => {
+test('tells listeners the queue, when its transaction commits', async ({ store }) => {
   const heard: string[] = []
-  client.on('notification', ({ channel, payload }) => heard.push(`${channel} ${payload}`))
+  store.client.on('notification', ({ channel, payload }) => heard.push(`${channel} ${payload}`))
   await store.db.query(`listen ${store.db.channel}`)
   await store.db.query('commit; begin')
   await wake(store.db, 'mine')
