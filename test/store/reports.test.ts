@@ -98,8 +98,8 @@ describe('listJobs', () => {
     await expect(listJobs(s.db, { limit: 5, before: page.next }, 300)).rejects.toMatchObject({ code: 'HF_REPORT_SLOW' })
   })
 
-  test('finds the newest of a million at once, and the rare ones among them', async ({ client }) => {
-    const db = new Database({ url: client.url, schema: SCHEMA })
+  test('finds the newest of a million at once, and the rare ones among them', async ({ store }) => {
+    const db = new Database({ url: store.db.url, schema: SCHEMA })
     const begun = performance.now()
     const page = await listJobs(db, { limit: 20 })
     const failed = await listJobs(db, { limit: 20, states: ['failed'] })
@@ -158,8 +158,8 @@ describe('showJob', () => {
 })
 
 describe('queueReport', () => {
-  test('counts up to a bound, and says that there are more', async ({ client }) => {
-    const db = new Database({ url: client.url, schema: SCHEMA })
+  test('counts up to a bound, and says that there are more', async ({ store }) => {
+    const db = new Database({ url: store.db.url, schema: SCHEMA })
     const { queues, waitingComplete } = await queueReport(db, ['declared'])
     expect(queues).toMatchObject([
       { queue: 'declared', ready: { count: 0, more: false }, oldestMs: undefined, waiting: {} },
