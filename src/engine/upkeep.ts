@@ -3,6 +3,7 @@ import { maintainPartitions, prune, summarizeHistory } from '../store/partitions
 import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote } from '../store/upkeep.ts'
 import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
 import { Service } from './service.ts'
+import { within } from './within.ts'
 
 export interface UpkeepOptions {
   readonly db: Database
@@ -27,6 +28,7 @@ const AGAIN_AFTER_MS = 30_000
 const PRUNE_EVERY_MS = 60 * 60_000
 const SUMMARIZE_EVERY_MS = 60_000
 const RELEASE_ROUNDS = 5
+const PREPARE_MOST_MS = 5_000
 
 /**
  * What every worker does for all: makes due jobs ready, gives the jobs of dead workers back, finds jobs that the marks would miss,
@@ -64,6 +66,16 @@ export class Upkeep {
       () => this.#pruneOld(),
       (error) => onTrouble('pruning', error),
     )
+  }
+
+  /**
+   * Before anything is settled: today and tomorrow have their partitions. A row on its way to the default partition is refused while
+   * its day is attached, which inside a user's transaction would fail the run.
+   */
+  async prepare(): Promise<void> {
+    const { db, keep, onTrouble } = this.#options
+    const made = maintainPartitions(db, keep, 1).catch((error: unknown) => onTrouble('preparing the history', error))
+    await within(made, PREPARE_MOST_MS)
   }
 
   start(): void {

@@ -116,6 +116,7 @@ export class Worker {
     const [incarnation, marks] = await Promise.all([
       this.#register(),
       loadMarks(db, acceptsOf(names), [...queues.keys()]),
+      this.#upkeep.prepare(),
     ])
     this.#incarnation = incarnation
     this.#claimer = new Claimer(

@@ -208,9 +208,20 @@ export function isConnectionTrouble(error: unknown): boolean {
   return /^(08|53|57P0|25006|E[A-Z]+$)/.test(code)
 }
 
-/** Errors for which the server says that it did nothing and another try may work: serialisation, deadlock, lock timeout. */
+/**
+ * Errors for which the server says that it did nothing and another try may work: serialisation, deadlock, lock timeout, and a row on its way
+ * to the default partition while the right one was attached (a check violation, but of no constraint that has a name).
+ */
 export function isTransient(error: unknown): boolean {
-  return ['40001', '40P01', '55P03'].includes(codeOf(error) ?? '')
+  const code = codeOf(error) ?? ''
+  if (code === '23514') return serverError(error)?.constraint === undefined
+  return ['40001', '40P01', '55P03'].includes(code)
+}
+
+function serverError(error: unknown): pg.DatabaseError | undefined {
+  if (error instanceof pg.DatabaseError) return error
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause === undefined || cause === error ? undefined : serverError(cause)
 }
 
 /** The SQLSTATE or system error code of a failed statement. */

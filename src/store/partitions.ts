@@ -6,7 +6,6 @@ const TABLES = ['history', 'trail'] as const
 const DAYS_AHEAD = 7
 const LOCK_TIMEOUT_MS = 1_000
 const ATTEMPTS = 5
-const DEFAULT_HAS_ROWS = '23514'
 
 interface Partition {
   readonly name: string
@@ -17,11 +16,15 @@ interface Partition {
 }
 
 /** Makes the partitions of the coming days, and drops the days that are older than `keep` ms. Safe when several workers do it at once. */
-export async function maintainPartitions(db: Database, keep: number): Promise<{ made: number; dropped: number }> {
+export async function maintainPartitions(
+  db: Database,
+  keep: number,
+  ahead = DAYS_AHEAD,
+): Promise<{ made: number; dropped: number }> {
   let made = 0
   let dropped = 0
   for (const table of TABLES) {
-    const partitions = await db.run<Partition>('partitions', [db.schema, table, DAYS_AHEAD, keep])
+    const partitions = await db.run<Partition>('partitions', [db.schema, table, ahead, keep])
     for (const partition of partitions) {
       if (!partition.present) {
         if (await retried(() => make(db, table, partition))) made++
@@ -82,9 +85,9 @@ async function retried(work: () => Promise<void>): Promise<boolean> {
       await work()
       return true
     } catch (error) {
-      const code = codeOf(error)
-      if (code === '42P07') return false
-      if (code !== DEFAULT_HAS_ROWS && !isTransient(error)) throw error
+      if (codeOf(error) === '42P07') return false
+      // Rows may have come to the default partition since they were moved, which is transient too.
+      if (!isTransient(error)) throw error
       await sleep(100 * attempt)
     }
   }
