@@ -13,6 +13,7 @@ export class Screen {
   readonly #out: Terminal
   readonly isLive: boolean
   #picture: readonly string[] = []
+  #muted = false
 
   constructor(out: Terminal, isLive: boolean) {
     this.#out = out
@@ -36,6 +37,11 @@ export class Screen {
     this.#picture = lines
   }
 
+  /** The terminal is gone: a write would end the process before it has cleared up. */
+  mute(): void {
+    this.#muted = true
+  }
+
   /** Takes the picture away and gives the terminal back. */
   close(): void {
     if (this.isLive) this.#write(`${this.#erase()}${SHOW_CURSOR}`)
@@ -48,7 +54,7 @@ export class Screen {
   }
 
   #write(text: string): void {
-    if (text !== '') this.#out.write(text)
+    if (text !== '' && !this.#muted) this.#out.write(text)
   }
 }
 

@@ -30,7 +30,10 @@ export async function showDemo(options: ShowOptions): Promise<number> {
     // The second one may be the first again, passed on by npm.
     (_, count) => count > 2 && process.exit(INTERRUPTED),
   )
-  process.once('SIGHUP', () => stopping.abort())
+  process.once('SIGHUP', () => {
+    screen.mute()
+    stopping.abort()
+  })
   screen.say(...opening(options, colors))
   try {
     const evidence = await runDemo({
