@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -19,6 +19,8 @@ export interface Witness extends Disposable {
   readonly write: (what: string, data?: object) => void
   /** Everything written so far, or what was written of one kind. */
   saw(what?: string): Sighting[]
+  /** Each call of what this gives returns what was written since the call before. */
+  follow(): () => Sighting[]
 }
 
 export function createWitness(): Witness {
@@ -28,6 +30,15 @@ export function createWitness(): Witness {
     path: file,
     write: witnessTo(file),
     saw: (what) => readWitness(file).filter((sighting) => what === undefined || sighting.what === what),
+    follow() {
+      let from = sizeOf(file)
+      return () => {
+        const bytes = readFileSync(file).subarray(from)
+        const end = bytes.lastIndexOf('\n') + 1
+        from += end
+        return parse(bytes.toString('utf8', 0, end))
+      }
+    },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -41,6 +52,14 @@ export function witnessTo(file: string): (what: string, data?: object) => void {
 }
 
 function readWitness(file: string): Sighting[] {
-  const lines = readFileSync(file, 'utf8').split('\n')
+  return parse(readFileSync(file, 'utf8'))
+}
+
+function sizeOf(file: string): number {
+  return statSync(file).size
+}
+
+function parse(text: string): Sighting[] {
+  const lines = text.split('\n')
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Sighting)
 }
