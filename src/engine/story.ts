@@ -8,6 +8,12 @@ export interface Line {
   readonly message: string
 }
 
+/** Of a run whose fence no longer held: its worker was frozen or cut off, and the job is somebody else's. */
+const MOVED_ON: Line = {
+  level: 'warn',
+  message: 'Run refused: the job has moved on, and nothing that this run still wrote was kept',
+}
+
 /** What the log says of how a run ended. Nothing of a plain job that completed or gave its slot back: there are thousands a second. */
 export function lineOf(plan: SettlePlan, attempt: Attempt): Line | undefined {
   switch (plan.kind) {
@@ -34,9 +40,10 @@ export function lineOf(plan: SettlePlan, attempt: Attempt): Line | undefined {
       }
     case 'park':
       return { level: 'warn', message: `Job parked: ${plan.reason}` }
+    case 'nothing':
+      return attempt.settled ? endOfIteration(plan, attempt) : MOVED_ON
     case 'complete':
     case 'yield':
-    case 'nothing':
       return endOfIteration(plan, attempt)
   }
 }
