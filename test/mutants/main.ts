@@ -17,6 +17,8 @@ import { MUTANTS, type Mutant, type Suite } from './mutants.ts'
 import { runTests, type Verdict } from './run-tests.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
+/** Of the model, without a mutant. */
+const BASELINE_RUNS = 40
 const SUITES: readonly Suite[] = ['model', 'contract', 'races', 'kill']
 
 const { values: options } = parseArgs({
@@ -62,13 +64,14 @@ async function main(): Promise<boolean> {
 async function tryAll(copy: string, server: string): Promise<boolean> {
   const generated = path.join(copy, 'src/store/sql.gen.ts')
   const original = readFileSync(generated, 'utf8')
-  const run = (suite: Suite, statement: string) => runTests({ copy, server, suite, statement })
+  const run = (suite: Suite, statement: string, runs?: number) =>
+    runTests({ copy, server, suite, statement, ...(runs !== undefined && { runs }) })
   const table = new Table({ head: ['statement', 'without', ...suites, ''], style: { head: [], border: [] } })
   const failures: string[] = []
 
   // A suite that fails anyway would "catch" everything.
   for (const suite of suites as Suite[]) {
-    const verdict = await run(suite, 'claim')
+    const verdict = await run(suite, 'claim', BASELINE_RUNS)
     if (verdict.caught) throw new Error(`The ${suite} tests fail without any mutant: ${verdict.by}`)
   }
   for (const { statement, without, text, becomes, caughtBy } of chosen()) {

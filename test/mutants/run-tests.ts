@@ -26,7 +26,7 @@ const FOLDERS: Record<Suite, (statement: string) => string> = {
   kill: () => 'test/kill',
 }
 /** More sequences than usual, since most mutants are caught early; no search for the shortest one. */
-const ENVIRONMENT = { HOLDFAST_MODEL_RUNS: '400', HOLDFAST_MODEL_SHRINK: 'no' }
+const RUNS = 150
 const PATIENCE_MS = 10 * 60_000
 
 /** One suite on the copy, as it stands now. Throws when no test ran at all: a mutant that is no valid SQL proves nothing. */
@@ -52,9 +52,11 @@ export async function runTests(of: {
   return { caught: failed.length > 0, by: failed[0]?.fullName ?? '', ms: performance.now() - from }
 }
 
-function outputOf(args: readonly string[], { copy, server }: { copy: string; server: string }): Promise<string> {
+function outputOf(args: readonly string[], of: { copy: string; server: string; runs?: number }): Promise<string> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...ENVIRONMENT, HOLDFAST_TEST_DATABASE_URL: server }
+    const { copy, server, runs = RUNS } = of
+    const model = { HOLDFAST_MODEL_RUNS: String(runs), HOLDFAST_MODEL_SHRINK: 'no' }
+    const env = { ...process.env, ...model, HOLDFAST_TEST_DATABASE_URL: server }
     const child = spawn(process.execPath, args, { cwd: copy, env, timeout: PATIENCE_MS })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text))
