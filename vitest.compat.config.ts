@@ -1,12 +1,18 @@
 import { globSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
-/** Tests that are at home in the ordinary run, and are run on PostgreSQL 15 as well. A pattern that finds none is a mistake. */
+/**
+ * Tests that are at home in the ordinary run, and are run on this server as well: between them they send every statement. For all of
+ * them: HOLDFAST_TEST_DATABASE_URL.
+ */
 const ALSO = [
+  'test/engine/iteration.test.ts',
+  'test/engine/partitions.test.ts',
+  'test/invariants/model.test.ts',
+  'test/store/{health,migrate-race,partition-race,renewal}.test.ts',
+  'test/store/races/*.test.ts',
   'test/support/database.test.ts',
-  'test/store/migrate-race.test.ts',
-  'test/kill/frozen.test.ts',
-  'test/tasks/sources/rows*.test.ts',
+  'test/tasks/sources/rows.test.ts',
 ]
 
 for (const pattern of ALSO) {

@@ -21,8 +21,8 @@ test('runs tasks, completes jobs inside their transactions, and is deployed over
   const waiting = await work.jobs.enqueue(wait)
   await until(() => by(witness, 'waiting', 'first').length === 1, { what: 'the waiting job runs' })
 
-  await using second = await startWorker(stage, witness, 'second')
   first.signal('SIGTERM')
+  await using second = await startWorker(stage, witness, 'second')
   expect(await first.exit()).toMatchObject({ code: 0 })
   expect(first.log).toContainEqual(expect.objectContaining({ msg: 'left', left: 0 }))
   await until(() => by(witness, 'waiting', 'second').length === 1, { what: 'the second worker has the waiting job' })
@@ -50,12 +50,12 @@ test('a worker that is killed loses its jobs to another one after its lease, and
   using witness = createWitness()
   await using killed = await startWorker(stage, witness, 'killed')
   const work = await underWay(stage, witness, 'killed')
-  await using heir = await startWorker(stage, witness, 'heir')
   killed.signal('SIGKILL')
   const since = performance.now()
+  await using heir = await startWorker(stage, witness, 'heir')
   await until(() => by(witness, 'batch', 'heir').length > 0, { what: 'the heir goes on' })
-  // The lease may be as good as new, and a sweep comes every half a second.
-  expect(performance.now() - since).toBeLessThan(LEASE_MS + 1_500)
+  // The lease may be as good as new, and a sweep comes every half a second; what is left is for a busy machine.
+  expect(performance.now() - since).toBeLessThan(LEASE_MS + 4_000)
   await expectWhole(stage, witness, work)
   for (const { id } of [work.carried, work.walked]) {
     expect(await stage.find(id)).toMatchObject({ run: 2, interruptions: 0, losses: 1 })

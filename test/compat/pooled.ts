@@ -57,8 +57,11 @@ export function usePooledStages(): () => Promise<PooledStage> {
   }
 }
 
-/** pgbouncer itself sets these on each session to what the client asked for when it connected. */
-const POOLERS_OWN = ['application_name', 'client_encoding', 'DateStyle', 'standard_conforming_strings', 'TimeZone']
+/** What pgbouncer itself sets on each session, as the client asked when it connected; and what is reset at the end of every transaction. */
+const NOT_OURS = [
+  ...['application_name', 'client_encoding', 'DateStyle', 'standard_conforming_strings', 'TimeZone'],
+  ...['transaction_deferrable', 'transaction_isolation', 'transaction_read_only'],
+]
 
 const KEPT = `
 select pg_backend_pid() as pid,
@@ -78,7 +81,7 @@ async function leftovers(pooler: Pooler, name: string): Promise<Leftover[]> {
     // One after the other: concurrent ones could use a session twice.
     for (const client of clients) await client.query('begin')
     const looks = await Promise.all(
-      clients.map(async (client) => (await client.query<Leftover>(KEPT, [POOLERS_OWN])).rows[0]),
+      clients.map(async (client) => (await client.query<Leftover>(KEPT, [NOT_OURS])).rows[0]),
     )
     for (const client of clients) await client.query('rollback')
     const sessions = looks.filter((look) => look !== undefined)
