@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import { expect, test as serial } from 'vitest'
 import { cut, deaf, once, short, walk } from '../fixtures/apps/drain.ts'
-import { inSchema } from '../../src/store/statements.ts'
-import { type Stage, useStages } from '../support/stage.ts'
+import { holdLock, untilBlocked } from '../support/lock.ts'
+import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Sighting } from '../support/witness.ts'
 import { spawnWorkerProcess, startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
@@ -28,9 +27,10 @@ async function openYard() {
     witness.saw(what).filter((sighting) => task === undefined || sighting['task'] === task)
   return {
     stage,
-    jobs: stage.holdfast(),
+    jobs: stage.holdfast({ queues: { elsewhere: {} } }),
     seen,
-    worker: (env: Record<string, string> = {}) => startWorkerProcess(settings(env)),
+    worker: (env: Record<string, string> = {}, queues?: readonly string[]) =>
+      startWorkerProcess({ ...settings(env), ...(queues && { queues }) }),
     spawn: (env: Record<string, string> = {}) => spawnWorkerProcess(settings(env)),
     begun: (task: string, count = 1) =>
       until(() => seen('begin', task).length >= count, { what: `${count} runs of ${task} have begun` }),
@@ -67,10 +67,10 @@ test('a task that may restart is cut and handed off at once, without a retry; on
   await using yard = await openYard()
   await using worker = await yard.worker()
   const long = await yard.jobs.enqueue(cut, { ms: 60_000 })
-  const must = await yard.jobs.enqueue(short, { ms: 4_000 })
   await yard.begun('cut')
+  await using _heir = await yard.worker({}, ['default'])
+  const must = await yard.jobs.enqueue(short, { ms: 4_000 }, { queue: 'elsewhere' })
   await yard.begun('short')
-  await using _heir = await yard.worker()
   worker.signal('SIGTERM')
   // On the heir while the other still runs here.
   await yard.begun('cut', 2)
@@ -217,43 +217,12 @@ test('a signal at any moment of the start: it leaves with 0, or had not begun, a
     expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, losses: 0 })
 })
 
-/** Holds a lock until it is told to let go. */
-async function holding(stage: Stage, sql: string, values: unknown[] = []) {
-  const client = new pg.Client({ connectionString: stage.database })
-  await client.connect()
-  await client.query('begin')
-  await client.query(inSchema(sql, stage.schema), values)
-  let open = true
-  const release = async () => {
-    if (open) await client.query('rollback')
-    open = false
-  }
-  return {
-    release,
-    async [Symbol.asyncDispose]() {
-      await release()
-      await client.end()
-    },
-  }
-}
-
-const waiting = (stage: Stage) =>
-  until(
-    async () =>
-      (
-        await stage.sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like $1`, [
-          `%${stage.schema}.job%`,
-        ])
-      ).length > 0,
-    { what: 'a statement waits for the lock' },
-  )
-
 test('a claim in flight at the signal lands and is given back, as if it had never been', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker()
-  await using lock = await holding(yard.stage, 'update :schema.worker set name = name where key = $1', [worker.key])
+  await using lock = await holdLock(yard.stage, 'update :schema.worker set name = name where key = $1', [worker.key])
   const ids = [await yard.jobs.enqueue(cut, { ms: 10 }), await yard.jobs.enqueue(once, { ms: 10 })]
-  await waiting(yard.stage)
+  await untilBlocked(yard.stage)
   worker.signal('SIGTERM')
   await sleep(300)
   expect(worker.ended).toBeUndefined()
@@ -270,9 +239,9 @@ test('a claim in flight at the signal lands and is given back, as if it had neve
 test('a claim that lands when its process is gone is released by others', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker({ GRACE: '2s', LEASE: '2s' })
-  await using lock = await holding(yard.stage, 'update :schema.worker set name = name where key = $1', [worker.key])
+  await using lock = await holdLock(yard.stage, 'update :schema.worker set name = name where key = $1', [worker.key])
   const { id } = await yard.jobs.enqueue(cut, { ms: 10 })
-  await waiting(yard.stage)
+  await untilBlocked(yard.stage)
   worker.signal('SIGTERM')
   const exit = await worker.exit()
   expect(exit).toMatchObject({ code: 0 })
@@ -287,8 +256,8 @@ test('a settle in flight at the signal is waited for', async () => {
   await using worker = await yard.worker()
   const { id } = await yard.jobs.enqueue(short, { ms: 500 })
   await yard.begun('short')
-  await using lock = await holding(yard.stage, 'select from :schema.job where id = $1 for update', [id])
-  await waiting(yard.stage)
+  await using lock = await holdLock(yard.stage, 'select from :schema.job where id = $1 for update', [id])
+  await untilBlocked(yard.stage)
   worker.signal('SIGTERM')
   await sleep(300)
   expect(worker.ended).toBeUndefined()

@@ -12,6 +12,8 @@ export interface WorkerSettings {
   readonly schema?: string
   /** Where the app's code writes down what it does. */
   readonly witness?: string
+  /** The queues that it works on. Default: all. */
+  readonly queues?: readonly string[]
   /** More of the environment, read by the app. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -69,9 +71,10 @@ export async function startWorkerProcess(settings: WorkerSettings): Promise<Work
 
 /** The same without waiting: to send signals during the start. */
 export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
-  const { app, database, schema, witness, env, entry = 'fixture' } = settings
+  const { app, database, schema, witness, queues, env, entry = 'fixture' } = settings
   const config = fileURLToPath(new URL(`../fixtures/apps/${app}.ts`, import.meta.url))
-  const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config] : [ENTRY, app]
+  const chosen = queues === undefined ? [] : ['--queues', queues.join(',')]
+  const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen] : [ENTRY, app, ...chosen]
   const child = spawn(process.execPath, ['--no-warnings', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
