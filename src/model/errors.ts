@@ -76,7 +76,7 @@ export const ERRORS = {
   },
   HF_ENQUEUE_UNKNOWN: {
     cause: 'The connection was lost while a job was being enqueued, so it may or may not exist.',
-    cure: 'Look the job up by the id in the error before enqueueing it again, or enqueue with `unique`: then calling again is safe.',
+    cure: 'Look the job up by the id in the error (`holdfast jobs show ID`) before enqueueing it again.',
   },
   HF_FENCED: {
     cause:

@@ -17,6 +17,8 @@ export interface WalkLimits {
   readonly maxBytes: number
   /** Look into every string: only needed to find the place of what is already known to be there. */
   readonly strings: boolean
+  /** Take a Date for the string that it becomes. */
+  readonly dates: boolean
   /** Refuse objects with a `toJSON`, too: they come back as something else. */
   readonly plainOnly: boolean
 }
@@ -33,8 +35,8 @@ interface Walk extends WalkLimits {
  * back from a fault. Properties that are `undefined` or named by a symbol are left out, as `JSON.stringify` does.
  */
 export function findJsonFault(value: unknown, limits: WalkLimits): JsonFault | undefined {
-  const { maxDepth, maxBytes, strings, plainOnly } = limits
-  return check(value, 0, { maxDepth, maxBytes, strings, plainOnly, bytes: 0 })
+  const { maxDepth, maxBytes, strings, dates, plainOnly } = limits
+  return check(value, 0, { maxDepth, maxBytes, strings, dates, plainOnly, bytes: 0 })
 }
 
 function check(value: unknown, depth: number, walk: Walk): JsonFault | undefined {
@@ -125,6 +127,7 @@ function checkEntry(key: string, value: unknown, depth: number, walk: Walk): Jso
 
 /** Objects of a class. Those that say by `toJSON` what they are as JSON (URL, Decimal, Temporal) are taken at their word. */
 function checkInstance(value: object, depth: number, walk: Walk): JsonFault | undefined {
+  if (isDate(value) && walk.dates && !Number.isNaN(value.getTime())) return grow(walk, 26)
   if (isDate(value)) return unfit('is a Date, which comes back as a string: pass date.toISOString()')
   if (ArrayBuffer.isView(value)) return unfit(`is ${kindOf(value)}: pass it as a base64 string`)
   const { toJSON } = value as { toJSON?: unknown }

@@ -11,6 +11,8 @@ export interface JsonOptions {
   readonly maxDepth?: number
   /** Refuse objects with a `toJSON`, too, so that what comes back equals what was passed. Default false. */
   readonly plainOnly?: boolean
+  /** Take a Date for the string that it becomes. Default false. */
+  readonly dates?: boolean
 }
 
 export const MAX_INPUT_BYTES = 256 * 1024
@@ -40,18 +42,25 @@ export function encodeInput(value: unknown, options: JsonOptions = {}): string {
 }
 
 /**
- * The JSON text of what a task returned, by the same rules; the limit is the same.
+ * The JSON text of what a task returned, by the same rules, but a Date becomes a string: its readers' types say so (`Json<T>`).
+ * The limit is the same.
  * @throws {HoldfastError} HF_RESULT. The job is completed all the same: its work is done.
  */
 export function encodeResult(value: unknown, options: JsonOptions = {}): string {
-  return value === undefined ? 'null' : encodeJson(value, RESULT, options.what ?? 'result', options)
+  return value === undefined ? 'null' : encodeJson(value, RESULT, options.what ?? 'result', { ...options, dates: true })
 }
 
 /** JSON text by the rules of `encodeInput`, with the caller's codes. */
 export function encodeJson(value: unknown, codes: JsonCodes, what: string, options: JsonOptions): string {
   const maxBytes = options.maxBytes ?? MAX_INPUT_BYTES
   const maxDepth = options.maxDepth ?? MAX_DEPTH
-  const limits: WalkLimits = { maxDepth, maxBytes, strings: false, plainOnly: options.plainOnly === true }
+  const limits: WalkLimits = {
+    maxDepth,
+    maxBytes,
+    strings: false,
+    plainOnly: options.plainOnly === true,
+    dates: options.dates === true,
+  }
 
   const fault = findJsonFault(value, limits)
   if (fault !== undefined) throw faultError(fault, value, codes, what, maxBytes)

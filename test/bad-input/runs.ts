@@ -40,7 +40,7 @@ const RETURNED: [string, unknown, string][] = [
   ['NaN', { n: Number.NaN }, 'result.n is NaN'],
   ['a NUL', { a: 'x\0' }, 'result.a contains a NUL'],
   ['300 KB', 'z'.repeat(300_000), 'result is more than 262144 bytes'],
-  ['a Date', new Date(), 'result is a Date'],
+  ['a Date that is none', new Date(Number.NaN), 'result is a Date'],
   ['a hostile Proxy', new Proxy({}, traps()), 'result cannot be read'],
 ]
 

@@ -180,6 +180,10 @@ describe('encodeInput refuses', () => {
       'input of send-receipt.a is a bigint',
     )
     expect(() => encodeResult({ a: 1n })).toThrow('result.a is a bigint: pass it as a string [HF_RESULT]')
+    expect(encodeResult({ at: new Date(0), in: [new Date(1)] })).toBe(
+      '{"at":"1970-01-01T00:00:00.000Z","in":["1970-01-01T00:00:00.001Z"]}',
+    )
+    expect(() => encodeResult({ at: new Date(Number.NaN) })).toThrow('result.at is a Date')
   })
 })
 
