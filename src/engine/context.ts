@@ -1,5 +1,5 @@
-import type { ItemCtx, JobInfo, Logger } from '../tasks/context.ts'
 import type { NewJob } from '../store/jobs.ts'
+import type { ItemCtx, JobInfo, Logger } from '../tasks/context.ts'
 import type { Attempt } from './attempt.ts'
 
 /** What the contexts of one worker's runs share. */
