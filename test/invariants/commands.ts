@@ -278,7 +278,9 @@ const STEPS = [
     return [true, true]
   }),
   step('renew', number, async (model, { db }, nth) => {
-    const { key } = workerOf(model, nth)
+    // Most of all one that was revoked and does not know it yet.
+    const revoked = model.workers.filter(({ alive, lease }) => !alive && lease !== 'gone')
+    const { key } = pick(revoked, nth) ?? workerOf(model, nth)
     return [model.renew(key), (await db.run('renew', [key, 3_600_000])).length === 1]
   }),
   step('let the lease run out', number, async (model, { db }, nth) => {

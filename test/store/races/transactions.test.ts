@@ -84,7 +84,7 @@ describe.for(Object.entries(LAST_WRITES))('a transaction that ends in %s', ([, l
   })
 
   test.for(['commit', 'commit; begin', 'rollback; begin'])(
-    'is refused when its handler hides "%s" behind a select',
+    'is refused when its handler hides %s behind a select',
     async (words) => {
       await using stage = await stages()
       const job = await running(stage)
