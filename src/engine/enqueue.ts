@@ -46,7 +46,11 @@ export class Enqueuer {
 
   /** A batch of its own, all or none. */
   async batch(jobs: readonly NewJob[]): Promise<void> {
-    await this.#send(jobs)
+    try {
+      await this.#send(jobs)
+    } catch (error) {
+      throw unknownFor(jobs, error)
+    }
   }
 
   /** Inside a transaction of the caller's: ready jobs wake listeners when it commits. */
@@ -105,7 +109,7 @@ export class Enqueuer {
       for (const caller of callers) caller.resolve()
     } catch (error) {
       if (callers.length === 1 || isConnectionTrouble(error)) {
-        for (const caller of callers) caller.reject(unknownFor(caller.job, error))
+        for (const caller of callers) caller.reject(unknownFor([caller.job], error))
         return
       }
       // The server refused the statement as a whole: nothing was written. One bad job must not fail the others.
@@ -131,11 +135,13 @@ export class Enqueuer {
   }
 }
 
-function unknownFor(job: NewJob, error: unknown): unknown {
+function unknownFor(jobs: readonly NewJob[], error: unknown): unknown {
   if (!isConnectionTrouble(error) || wasNeverSent(error)) return error
+  const [first, last] = [jobs[0], jobs.at(-1)]
+  const which = jobs.length === 1 ? `job ${first?.id}` : `${jobs.length} jobs, ${first?.id} to ${last?.id},`
   return new HoldfastError(
     'HF_ENQUEUE_UNKNOWN',
-    `The connection broke before PostgreSQL answered: job ${job.id} of task "${job.task}" may or may not have been enqueued.`,
+    `The connection broke before PostgreSQL answered: ${which} of task "${first?.task}" may or may not have been enqueued.`,
     { cause: error },
   )
 }

@@ -272,6 +272,10 @@ function translate(error: unknown, schema: string): unknown {
     })
   }
   if (code === 'HF001') return new HoldfastError('HF_FENCED', message, { cause: error })
+  if (code === '25P03')
+    return new HoldfastError('HF_TX_IDLE', 'The handler let its transaction wait so long that the server ended it.', {
+      cause: error,
+    })
   if (code === 'HF002') return new HoldfastError('HF_TX_ENDED', message, { cause: error })
   if (isConnectionTrouble(error))
     return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })

@@ -204,7 +204,7 @@ test('a source that just ends when its signal aborts has not come to its end', a
         async *open(cursor, { signal }) {
           for (let n = Number(cursor ?? 0); n < 10; n++) {
             if (n === 5) {
-              waiting.pass()
+              void waiting.pass()
               await new Promise<void>((resolve) => {
                 signal.addEventListener('abort', () => resolve())
                 if (signal.aborted) resolve()

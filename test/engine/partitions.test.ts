@@ -109,7 +109,7 @@ test('a new build with another number of partitions leaves jobs under way with t
   await leaving
   await stage.start(jobs.app({ tasks: [build(5)] }), { build: 'new' })
   await allEnded(stage, 2)
-  expect(seen.sort()).toEqual(['0/2: 0', '0/2: 1', '0/2: 2', '1/2: 0', '1/2: 1', '1/2: 2'])
+  expect(seen.sort((a, b) => a - b)).toEqual(['0/2: 0', '0/2: 1', '0/2: 2', '1/2: 0', '1/2: 1', '1/2: 2'])
 })
 
 test('the parts have the input, queue and priority of their job', async () => {
@@ -166,7 +166,7 @@ test('an interrupted part goes on at its own cursor, and does not fan out again'
     expect(await stage.find(part.id)).toMatchObject({ state: 'ready', items: 3, cursor: { index: 3 } })
   await stage.start(app)
   await allEnded(stage, 2)
-  expect(seen.sort()).toEqual(['0.0', '0.1', '0.2', '0.3', '1.0', '1.1', '1.2', '1.3'])
+  expect(seen.sort((a, b) => a - b)).toEqual(['0.0', '0.1', '0.2', '0.3', '1.0', '1.1', '1.2', '1.3'])
 })
 
 test('a crash while fanning out leaves no part twice and none out', async () => {
@@ -188,7 +188,7 @@ test('a crash while fanning out leaves no part twice and none out', async () => 
   await stage.sql(`update :schema.job set state = 0 where id = $1`, [id])
   await stage.start(jobs.app({ tasks: [work] }))
   await allEnded(stage, 3)
-  expect(seen.sort()).toEqual([0, 1, 2])
+  expect(seen.sort((a, b) => a - b)).toEqual([0, 1, 2])
   expect(await partsOf(stage, id)).toEqual([])
 })
 

@@ -8,7 +8,7 @@ import { createWitness, type Sighting } from '../support/witness.ts'
 import { spawnWorkerProcess, startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
 
 const stages = useStages()
-const test = (title: string, run: () => Promise<void>) => serial.concurrent(title, { timeout: 120_000 }, run)
+const test = (title: string, run: () => Promise<void>) => serial.concurrent(`${title}`, { timeout: 120_000 }, run)
 
 /** A stage with workers, through the command line as in production. */
 async function openYard() {

@@ -15,6 +15,8 @@ export interface TestProxy extends AsyncDisposable {
   latency: number
   /** Swallows everything, both ways, while connections stay open: a network that is gone, or a frozen host. */
   blackhole: boolean
+  /** Resets every new connection: a server that is down. */
+  refusing: boolean
   /** Resets all connections at once. */
   reset(): void
   /**
@@ -51,6 +53,10 @@ export async function openProxy(target: string): Promise<TestProxy> {
   }
 
   const server = createServer((client) => {
+    if (proxy.refusing) {
+      client.resetAndDestroy()
+      return
+    }
     const link = new Link(client, connect(Number(port || 5432), hostname), proxy)
     links.add(link)
     link.onClose = () => links.delete(link)
@@ -73,6 +79,7 @@ export async function openProxy(target: string): Promise<TestProxy> {
     },
     latency: 0,
     blackhole: false,
+    refusing: false,
     reset() {
       for (const link of links) link.reset()
     },
