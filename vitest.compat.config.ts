@@ -9,6 +9,7 @@ const ALSO = [
   'test/engine/iteration.test.ts',
   'test/engine/partitions.test.ts',
   'test/invariants/model.test.ts',
+  'test/store/contract/*.test.ts',
   'test/store/{health,migrate-race,partition-race,renewal}.test.ts',
   'test/store/races/*.test.ts',
   'test/support/database.test.ts',

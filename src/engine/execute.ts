@@ -54,7 +54,7 @@ export class Executor {
     }
     if (!isThenable(result)) return ended(completed(attempt, result, log))
     const timer = limit(attempt)
-    Promise.resolve(result)
+    void Promise.resolve(result)
       .then(
         (value) => completed(attempt, value, log),
         (error: unknown) => outcomeOfError(attempt, error),

@@ -1,5 +1,4 @@
 import { expect } from 'vitest'
-import { z } from 'zod'
 import { Snooze } from '../../src/index.ts'
 import { startWork } from '../../src/worker.ts'
 import type { Row } from './rows.ts'
@@ -126,13 +125,16 @@ export const OPTIONS: readonly Row[] = [
         {},
         Number.NaN,
       ]) {
-        await expect(jobs.enqueue(anything, 1, { after: after as never }), `after ${after}`).rejects.toMatchObject({
+        await expect(
+          jobs.enqueue(anything, 1, { after: after as never }),
+          `after ${String(after)}`,
+        ).rejects.toMatchObject({
           code: 'HF_DURATION',
         })
         const failed = await yard.run(() => {
           throw new Snooze(after as never)
         })
-        expect(failed, `Snooze ${after}`).toMatchObject({ state: 'failed', error: { code: 'HF_DURATION' } })
+        expect(failed, `Snooze ${String(after)}`).toMatchObject({ state: 'failed', error: { code: 'HF_DURATION' } })
       }
       // 2^31 ms are 24.8 days: a timer of 30 days would fire at once.
       const later = await jobs.enqueue(anything, 1, { after: '30d' })

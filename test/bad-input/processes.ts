@@ -10,7 +10,7 @@ interface Deed {
   readonly how: string
   readonly exit: { readonly code?: number; readonly signal?: NodeJS.Signals }
   /** What the test does once the deed is done. */
-  readonly then?: (worker: WorkerProcess) => void
+  readonly next?: (worker: WorkerProcess) => void
 }
 
 const term = (worker: WorkerProcess) => worker.signal('SIGTERM')
@@ -20,8 +20,8 @@ const THROWN: readonly Deed[] = [
 ]
 const DONE: readonly Deed[] = [
   { how: 'process.exit', exit: { code: 3 } },
-  { how: 'removed signal handlers', exit: { signal: 'SIGTERM' }, then: term },
-  { how: 'leaked timers', exit: { code: 0 }, then: term },
+  { how: 'removed signal handlers', exit: { signal: 'SIGTERM' }, next: term },
+  { how: 'leaked timers', exit: { code: 0 }, next: term },
 ]
 
 /** Rows about what code can do to its process: the worker may have to go, but nothing is lost with it. */
@@ -36,7 +36,7 @@ export const PROCESSES: readonly Row[] = [
   },
 ]
 
-async function nothingLost({ how, exit, then }: Deed, database: string): Promise<void> {
+async function nothingLost({ how, exit, next }: Deed, database: string): Promise<void> {
   await using stage = await openStage(database, `deed_${how.replaceAll(/\W/g, '_')}`)
   using witness = createWitness()
   const place = { app: 'culprit', database, schema: stage.schema, witness: witness.path }
@@ -45,7 +45,7 @@ async function nothingLost({ how, exit, then }: Deed, database: string): Promise
   const ids = [await jobs.enqueue(culprit, { how })]
   for (let n = 0; n < 5; n++) ids.push(await jobs.enqueue(bystander))
   await until(() => witness.saw('deed').length > 0, { what: `${how} is done` })
-  then?.(worker)
+  next?.(worker)
   const ended = await worker.exit()
   expect(ended.code ?? ended.signal, how).toBe(exit.code ?? exit.signal)
 

@@ -93,7 +93,7 @@ export const VALUES: readonly Row[] = [
   {
     input: '1e1000',
     async check(yard, stage) {
-      await refused(yard, { n: 1e1000 }, 'HF_INPUT', 'input.n is Infinity')
+      await refused(yard, { n: Number('1e1000') }, 'HF_INPUT', 'input.n is Infinity')
       // Another producer may write SQL: then the schema refuses it when the job runs.
       const id = await inserted(yard, 'typed', '{"n":1e1000}')
       expect(await stage.ended(id)).toMatchObject({ state: 'failed', error: { code: 'HF_INPUT' } })
@@ -111,7 +111,7 @@ export const VALUES: readonly Row[] = [
       expect(got.admin).toBeUndefined()
       const options = JSON.parse('{"__proto__":{"priority":0}}')
       await expect(yard.jobs.enqueue(yard.anything, 1, options)).rejects.toMatchObject({ code: 'HF_CONFIG' })
-      const named = await yard.jobs.enqueue(yard.constructor)
+      const named = await yard.jobs.enqueue(yard.builder)
       expect(await stage.ended(named.id)).toMatchObject({ result: 'a name like any other' })
       const unknown = await inserted(yard, 'toString', null)
       expect(await stage.find(unknown)).toMatchObject({ state: 'ready' })

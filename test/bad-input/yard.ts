@@ -30,9 +30,9 @@ export async function openYard(stage: Stage) {
     input: z.object({ key: z.string() }),
     run: ({ key }) => throwing.get(key)?.(),
   })
-  const constructor = jobs.task({ name: 'constructor', run: () => 'a name like any other' })
+  const builder = jobs.task({ name: 'constructor', run: () => 'a name like any other' })
   const app = jobs.app({
-    tasks: [anything, typed, relayTask, wild, constructor],
+    tasks: [anything, typed, relayTask, wild, builder],
     defaults: { retry: false },
     pollInterval: '200ms',
   })
@@ -44,7 +44,7 @@ export async function openYard(stage: Stage) {
     app,
     anything,
     typed,
-    constructor,
+    builder,
     received,
     /** Enqueues `input` from inside a job. */
     async relay(input: unknown) {

@@ -32,7 +32,7 @@ export async function requireProgram(file: string): Promise<void> {
 /** Runs a program to its end. */
 export async function runProgram(home: Home, program: string, args: readonly string[]): Promise<void> {
   const child = launch(home, program, args)
-  const [code, said] = await Promise.all([child.ended, child.said])
+  const [code, said] = [await child.ended, child.said] as const
   if (code !== 0) throw new Error(`${program} failed (${code}):\n${said()}`)
 }
 

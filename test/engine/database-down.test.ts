@@ -15,7 +15,7 @@ import { openLine } from './line.ts'
 import { gate, upTo } from './support.ts'
 
 const stages = useStages()
-const test = (title: string, run: () => Promise<void>) => serial.concurrent(title, { timeout: 90_000 }, run)
+const test = (title: string, run: () => Promise<void>) => serial.concurrent(`${title}`, { timeout: 90_000 }, run)
 
 test('enqueue fails at once, with a clear error, and works again when the database is back', async () => {
   await using stage = await stages()
@@ -109,7 +109,7 @@ test('an outage longer than the lease: runs are aborted, and it goes on as a new
     interrupt: 'restart',
     async run(_, { signal, job }) {
       if (job.run > 1) return 'again'
-      waiting.pass()
+      void waiting.pass()
       await sleep(60_000, undefined, { signal }).catch(() => {
         reasons.push((signal.reason as { reason: string }).reason)
         throw signal.reason
@@ -140,7 +140,7 @@ test('a shutdown into a black hole ends within its budget, and nothing is lost',
     interrupt: 'restart',
     async run(_, { signal, job }) {
       if (job.run > 1) return
-      waiting.pass()
+      void waiting.pass()
       await sleep(60_000, undefined, { signal })
     },
   })

@@ -280,7 +280,7 @@ test('closes the source before the job is given back, however the run ends', asy
       const leaving = how.now === 'stop' ? deployOver(worker) : undefined
       middle.open()
       await until(async () => (await stage.find(id))?.state !== 'running' && closedIn.length > 0, {
-        what: () => `it has ended: ${String(how.now)} ${closedIn} ${checkpoint}`,
+        what: () => `it has ended: ${String(how.now)} ${String(closedIn)} ${String(checkpoint)}`,
       })
       expect(closedIn, `${checkpoint} ${how.now}`).toEqual(['running'])
       await (leaving ?? deployOver(worker))

@@ -109,7 +109,14 @@ test('a new build with another number of partitions leaves jobs under way with t
   await leaving
   await stage.start(jobs.app({ tasks: [build(5)] }), { build: 'new' })
   await allEnded(stage, 2)
-  expect(seen.sort((a, b) => a - b)).toEqual(['0/2: 0', '0/2: 1', '0/2: 2', '1/2: 0', '1/2: 1', '1/2: 2'])
+  expect(seen.sort((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual([
+    '0/2: 0',
+    '0/2: 1',
+    '0/2: 2',
+    '1/2: 0',
+    '1/2: 1',
+    '1/2: 2',
+  ])
 })
 
 test('the parts have the input, queue and priority of their job', async () => {
@@ -166,7 +173,16 @@ test('an interrupted part goes on at its own cursor, and does not fan out again'
     expect(await stage.find(part.id)).toMatchObject({ state: 'ready', items: 3, cursor: { index: 3 } })
   await stage.start(app)
   await allEnded(stage, 2)
-  expect(seen.sort((a, b) => a - b)).toEqual(['0.0', '0.1', '0.2', '0.3', '1.0', '1.1', '1.2', '1.3'])
+  expect(seen.sort((a, b) => (String(a) < String(b) ? -1 : 1))).toEqual([
+    '0.0',
+    '0.1',
+    '0.2',
+    '0.3',
+    '1.0',
+    '1.1',
+    '1.2',
+    '1.3',
+  ])
 })
 
 test('a crash while fanning out leaves no part twice and none out', async () => {

@@ -90,7 +90,9 @@ export async function check(stage: Stage, witness: Witness, fleet: Fleet, enqueu
   const sightings = witness.saw()
   const ran = new Set(sightings.filter(({ what }) => what === 'ran').map(({ id }) => id))
   for (const id of [...enqueued.finish, ...enqueued.restart]) expect(ran, 'the code ran to its end').toContain(id)
-  const items = new Set(sightings.filter(({ what }) => what === 'item').map(({ id, n }) => `${id} ${n}`))
+  const items = new Set(
+    sightings.filter(({ what }) => what === 'item').map(({ id, n }) => `${String(id)} ${String(n)}`),
+  )
   expect(items.size, 'periodic items: each at least once').toBe(enqueued.walk.length * WALK_ITEMS)
 
   const starts = sightings.filter(({ what }) => what === 'once').map(({ id }) => id)
