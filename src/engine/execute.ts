@@ -2,6 +2,7 @@ import { HoldfastError, isHoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
 import { decodeJson } from '../model/json.ts'
 import { type Outcome, outcomeOfThrow } from '../model/outcome.ts'
+import { type Database, isDown } from '../store/db.ts'
 import { parseInput } from '../tasks/validate.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside } from './complete.ts'
@@ -50,14 +51,14 @@ export class Executor {
         ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed))
         : this.#body(attempt, input)
     } catch (error) {
-      return ended(outcomeOfError(attempt, error))
+      return ended(outcomeOfError(attempt, error, this.#ports.db))
     }
     if (!isThenable(result)) return ended(completed(attempt, result, log))
     const timer = limit(attempt)
     void Promise.resolve(result)
       .then(
         (value) => completed(attempt, value, log),
-        (error: unknown) => outcomeOfError(attempt, error),
+        (error: unknown) => outcomeOfError(attempt, error, this.#ports.db),
       )
       .then((outcome) => {
         clearTimeout(timer)
@@ -89,11 +90,11 @@ function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']):
 }
 
 /** What a throw means for the run: what its code asked for, what had stopped it, or a failure. */
-export function outcomeOfError(attempt: Attempt, thrown: unknown): Outcome {
+export function outcomeOfError(attempt: Attempt, thrown: unknown, db: Database): Outcome {
   const error = attempt.unwrap(thrown)
   if (isFenced(error)) return { kind: 'interrupted', reason: 'lease-lost' }
   // The database was gone, not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
-  if (isHoldfastError(error, 'HF_DATABASE_DOWN'))
+  if (isDown(error, db) && attempt.task.delivery !== 'at-most-once')
     return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS } }
   const outcome = outcomeOfThrow(error)
   // Code that asks for something keeps its word, even when it was being stopped.

@@ -41,6 +41,7 @@ export class Worker {
   #incarnation: Incarnation | undefined
   #claimer: Claimer | undefined
   #stopping = false
+  #gone = false
   #handedOff = 0
   #finished = 0
   #quiet: (() => void)[] = []
@@ -184,6 +185,7 @@ export class Worker {
     await this.#keeper.close()
     if (key !== undefined) await bounded(this.#leave(key, busy)).catch((error) => this.#trouble('leaving', error))
     await bounded(this.#waker.close()).catch(() => {})
+    this.#gone = true
   }
 
   async #leave(key: number, busy: boolean): Promise<void> {
@@ -218,7 +220,7 @@ export class Worker {
           attempt.settled = written
           this.#settle(attempt, outcome)
         },
-        (error: unknown) => this.#settle(attempt, outcomeOfError(attempt, error)),
+        (error: unknown) => this.#settle(attempt, outcomeOfError(attempt, error, this.#options.db)),
       )
       return
     }
@@ -279,6 +281,8 @@ export class Worker {
   }
 
   #trouble(what: string, error: unknown): void {
+    // What was still on its way when the worker left finds its connections closed: that is no news.
+    if (this.#gone) return
     this.#troubles.say(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { HoldfastError } from '../model/errors.ts'
+import { HoldfastError, isHoldfastError } from '../model/errors.ts'
 import { type StatementName, type Statements, statementsFor } from './statements.ts'
 import { Turns } from './turns.ts'
 
@@ -68,7 +68,7 @@ export class Database {
     try {
       return await this.#pool.query(text, values as unknown[])
     } catch (error) {
-      throw refusal(error) ?? translate(error, this.schema)
+      throw refusal(error) ?? translate(error, this)
     }
   }
 
@@ -123,7 +123,7 @@ export class Database {
         // The work's own: a service that refuses its connection, an "account closed" only sound like a database that is gone.
         throw error
       }
-      throw translate(reason, this.schema)
+      throw translate(reason, this)
     } finally {
       clearTimeout(timer)
       client.off('error', onError)
@@ -133,7 +133,7 @@ export class Database {
 
   /** What an error of one of our statements means, when it came through somebody else's connection. */
   explain(error: unknown): unknown {
-    return translate(error, this.schema)
+    return translate(error, this)
   }
 
   async close(): Promise<void> {
@@ -144,7 +144,7 @@ export class Database {
     try {
       return await pool.connect()
     } catch (error) {
-      throw refusal(error) ?? translate(error, this.schema)
+      throw refusal(error) ?? translate(error, this)
     }
   }
 }
@@ -261,7 +261,7 @@ export function wasNeverSent(error: unknown): boolean {
   return cause instanceof Error && /trying to connect|connection timeout/i.test(cause.message)
 }
 
-function translate(error: unknown, schema: string): unknown {
+function translate(error: unknown, { schema, url }: Pick<Database, 'schema' | 'url'>): unknown {
   if (error instanceof HoldfastError) return error
   const code = codeOf(error)
   // What no address of a name took is an AggregateError without a message.
@@ -277,7 +277,16 @@ function translate(error: unknown, schema: string): unknown {
       cause: error,
     })
   if (code === 'HF002') return new HoldfastError('HF_TX_ENDED', message, { cause: error })
-  if (isConnectionTrouble(error))
-    return new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
-  return error
+  if (!isConnectionTrouble(error)) return error
+  const down = new HoldfastError('HF_DATABASE_DOWN', `PostgreSQL does not answer: ${message}`, { cause: error })
+  silentAt.set(down, url)
+  return down
+}
+
+/** Which database an error speaks of. */
+const silentAt = new WeakMap<Error, string>()
+
+/** Whether this is the error of this very database that does not answer, and not of another one that a handler asked. */
+export function isDown(error: unknown, { url }: Pick<Database, 'url'>): boolean {
+  return isHoldfastError(error, 'HF_DATABASE_DOWN') && silentAt.get(error) === url
 }

@@ -254,3 +254,35 @@ test('a server that stops and starts again: workers and producers go on by thems
     await rm(folder, { recursive: true, force: true })
   }
 })
+
+test('another database that a handler asks is its own affair: when it is down, the job fails', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const elsewhere = stage.holdfast({ database: 'postgres://postgres@127.0.0.1:1/nowhere' })
+  const child = jobs.task({ name: 'child', run() {} })
+  const work = jobs.task({ name: 'work', retry: false, run: async () => void (await elsewhere.enqueue(child)) })
+  await stage.start(jobs.app({ tasks: [work, child] }))
+  expect(await stage.ended((await jobs.enqueue(work)).id)).toMatchObject({
+    state: 'failed',
+    error: { code: 'HF_DATABASE_DOWN' },
+  })
+})
+
+test('an at-most-once job whose completion was not answered has completed, or failed and says why', async () => {
+  for (const lost of ['message', 'answer'] as const) {
+    await using stage = await stages()
+    await using line = await openLine(stage)
+    const work = line.jobs.task({
+      name: 'work',
+      delivery: 'at-most-once',
+      run: (_, { complete }) => complete(async (tx) => void (await tx.query('select 1'))),
+    })
+    await stage.start(line.jobs.app({ tasks: [work] }))
+    const cut = line.cutAt('finish_tx', lost)
+    const { id } = await line.jobs.enqueue(work)
+    await cut
+    const job = await stage.ended(id)
+    expect(job.run).toBe(1)
+    if (job.state !== 'completed') expect(job).toMatchObject({ state: 'failed', error: { code: 'HF_DATABASE_DOWN' } })
+  }
+})
