@@ -194,6 +194,7 @@ export class Claimer {
     lane.due = false
     lane.dueAgain = false
     this.#reserved += most
+    let jobs: readonly Claimed[] = []
     try {
       const request = {
         worker: ledger.worker,
@@ -203,21 +204,20 @@ export class Claimer {
         most,
         bands: lane.marks.bands(most),
       }
-      const jobs = await claim(this.#options.db, request)
+      jobs = await claim(this.#options.db, request)
       ledger.took(number, jobs.length)
       lane.marks.raise(jobs)
-      lane.due = jobs.length === most || lane.dueAgain
-      this.#reserved -= most
-      this.#running += jobs.length
-      lane.running += jobs.length
-      lane.claiming = false
-      if (jobs.length > 0) this.#options.onClaimed(jobs, ledger)
     } catch (error) {
       ledger.lost(number)
-      this.#reserved -= most
-      lane.claiming = false
       this.#options.onTrouble(error)
     }
+    this.#reserved -= most
+    this.#running += jobs.length
+    lane.running += jobs.length
+    if (jobs.length > 0) this.#options.onClaimed(jobs, ledger)
+    // Only now: jobs that end at once would otherwise start a claim for the first quarter of the slots that they free, not for all.
+    lane.claiming = false
+    lane.due = lane.due || lane.dueAgain || jobs.length === most
     if (this.#reserved === 0) for (const resolve of this.#landed.splice(0)) resolve()
     this.#pump()
   }

@@ -12,10 +12,12 @@ export class Service {
     this.#onError = onError
   }
 
-  start(): void {
+  /** `after`: ms until the first time. */
+  start(after = 0): void {
     if (!this.#stopped) return
     this.#stopped = false
-    this.#run()
+    if (after === 0) this.#run()
+    else this.#timer = setTimeout(() => this.#run(), after)
   }
 
   /** Resolves when the work in progress has ended. */

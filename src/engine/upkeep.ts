@@ -22,6 +22,11 @@ const PROMOTE_EVERY_MS = 1_000
 const FULL_PROMOTE_EVERY_MS = 60_000
 const LIFT_EVERY_MS = 1_000
 const LIFT_MOST = 1_000
+/** A fresh worker claims first: at a rolling restart, each one's look at everything would come at the same time as its first jobs. */
+function startPause(): number {
+  return 5_000 + Math.random() * 10_000
+}
+
 /** Once in this long the sweep looks from the very beginning: the net under everything that the floor may have missed. */
 const DEEP_EVERY_MS = 5 * 60_000
 const AGAIN_AFTER_MS = 30_000
@@ -41,11 +46,11 @@ export class Upkeep {
   readonly #sweep: Service
   readonly #lift: Service
   readonly #prune: Service
-  #deepAt = 0
+  #deepAt = performance.now() + startPause()
+  #pruneAt = 0
   #fullPromoteAt = 0
   #dueFrom = FROM_THE_BEGINNING
-  #pruneAt = 0
-  #reset = true
+  #reset = false
 
   constructor(options: UpkeepOptions) {
     const { onTrouble, lease } = options
@@ -82,7 +87,7 @@ export class Upkeep {
     this.#promote.start()
     this.#sweep.start()
     this.#lift.start()
-    this.#prune.start()
+    this.#prune.start(startPause())
   }
 
   /** A claim's answer was lost: its rows may be ready again below the marks. */
