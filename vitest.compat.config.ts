@@ -27,7 +27,8 @@ export default defineConfig({
     globalSetup: ['test/compat/global-setup.ts'],
     testTimeout: 40_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the cores of a small machine: the tests of leases mostly wait.
+    maxWorkers: 3,
     silent: 'passed-only',
   },
 })
