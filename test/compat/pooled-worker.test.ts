@@ -64,6 +64,32 @@ test('a worker that is killed loses its jobs to another one after its lease, and
   expect(heir.ended).toBeUndefined()
 })
 
+test('a worker that is frozen inside a transaction keeps neither its jobs nor a connection of the pool', async () => {
+  await using stage = await stages()
+  using witness = createWitness()
+  await using frozen = await startWorker(stage, witness, 'frozen')
+  const work = await underWay(stage, witness, 'frozen')
+  const open = `select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`
+  await until(
+    async () => {
+      frozen.signal('SIGSTOP')
+      await sleep(50)
+      const inside = (await stage.sql(open)).length > 0
+      if (!inside) frozen.signal('SIGCONT')
+      return inside
+    },
+    { what: 'it stands still with a transaction open' },
+  )
+  await using heir = await startWorker(stage, witness, 'heir')
+  await until(() => by(witness, 'batch', 'heir').length > 0, { what: 'the heir goes on' })
+  expect(await stage.leftovers()).toEqual([])
+  frozen.signal('SIGCONT')
+  await frozen.logged('goes on as a new incarnation')
+  await expectWhole(stage, witness, work)
+  for (const { id } of [work.carried, work.walked]) expect(await stage.find(id)).toMatchObject({ run: 2, losses: 1 })
+  expect(heir.ended).toBeUndefined()
+})
+
 test('cancels what runs and what waits, pauses and resumes', async () => {
   await using stage = await stages()
   using witness = createWitness()
