@@ -150,32 +150,42 @@ export class Claimer {
   }
 
   #pump(): void {
-    if (this.#stopped || this.#held) return
-    const { length } = this.#lanes
-    for (let step = 0; step < length; step++) {
-      const lane = this.#lanes[(this.#turn + step) % length] as Lane
-      if (!lane.due || lane.claiming) continue
-      const most = this.#room(lane)
-      if (most < 1) continue
-      if (most < Math.min(lane.limit, this.#options.concurrency, MOST) / 4 && this.#busy) {
-        this.#later()
-        continue
-      }
-      void this.#claim(lane, most)
-    }
-    this.#turn = (this.#turn + 1) % Math.max(1, length)
+    this.#spread(false)
   }
 
   /** A small claim now, or a larger one in a moment. */
   #later(): void {
     this.#linger ??= setTimeout(() => {
       this.#linger = undefined
-      if (this.#stopped || this.#held) return
-      for (const lane of this.#lanes) {
-        const most = this.#room(lane)
-        if (lane.due && !lane.claiming && most >= 1) void this.#claim(lane, most)
-      }
+      this.#spread(true)
     }, LINGER_MS)
+  }
+
+  /**
+   * Gives each queue that may have ready jobs its share of the free slots, beginning with the one whose turn it is: a queue with a long
+   * backlog must not take every slot, nor every slot that comes free.
+   */
+  #spread(now: boolean): void {
+    if (this.#stopped || this.#held) return
+    const { length } = this.#lanes
+    let waiting = 0
+    for (const lane of this.#lanes) if (lane.due && !lane.claiming) waiting++
+    const first = this.#turn
+    for (let step = 0; waiting > 0 && step < length; step++) {
+      const at = (first + step) % length
+      const lane = this.#lanes[at] as Lane
+      if (!lane.due || lane.claiming) continue
+      const room = this.#room(lane)
+      const share = Math.ceil(Math.min(room, this.free / waiting))
+      waiting--
+      if (share < 1) continue
+      if (!now && this.#busy && room < Math.min(lane.limit, this.#options.concurrency, MOST) / 4) {
+        this.#later()
+        continue
+      }
+      this.#turn = (at + 1) % length
+      void this.#claim(lane, share)
+    }
   }
 
   get #busy(): boolean {
