@@ -89,6 +89,7 @@ async function tryAll(copy: string, server: string): Promise<boolean> {
       }
       const verdict: Verdict = await run(suite, statement)
       cells.push(verdict.caught ? `${(verdict.ms / 1_000).toFixed(1)} s` : 'SURVIVED')
+      if (verdict.caught) console.log(`  ${suite}: ${verdict.by}`)
       if (!verdict.caught) failures.push(`${statement} without ${without} survived the ${suite} tests`)
     }
     console.log(`${statement} without ${without}: ${cells.filter(Boolean).join(', ')}`)

@@ -79,6 +79,12 @@ describe('takes nothing', () => {
       await store.db.run('revoke_worker', [worker, true])
       return request(worker)
     },
+    'for a revoked worker whose hold somebody lifts': async (store) => {
+      const worker = await store.worker()
+      await store.db.run('revoke_worker', [worker, true])
+      await store.rows('update holdfast.worker set claiming = true where key = $1', [worker])
+      return request(worker)
+    },
     'for a worker that is held': async (store) => {
       const worker = await store.worker()
       await store.rows('update holdfast.worker set claiming = false where key = $1', [worker])

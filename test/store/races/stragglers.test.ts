@@ -29,6 +29,11 @@ async function floorOf(stage: Stage): Promise<number> {
   return row?.floor ?? Number.NaN
 }
 
+async function horizonSays(stage: Stage, condition: string): Promise<boolean> {
+  const [row] = await stage.sql<{ so: boolean }>(`select ${condition} as so from :schema.horizon`)
+  return row?.so === true
+}
+
 /** Enqueues, claims and marks, so that everything up to the mark counts as claimed. */
 async function claimPast(stage: Stage, worker: number, number: number): Promise<number> {
   await addJob(stage.db)
@@ -155,19 +160,21 @@ describe('the floor', () => {
     const [older, open] = [await openSession(stage), await openSession(stage)]
     const worker = await addWorker(stage.db)
     await addJobs(stage.db, 3)
-    for (let ticks = 0; ticks < 3; ticks++) await tick(stage.db)
     await older.begin()
     await addJob(older)
-    await addJob(stage.db)
-    await tick(stage.db)
+    const { rows } = await older.query('select pg_current_xact_id()::text as xid')
+    const { xid } = rows[0] as { xid: string }
+    await tickUntil(stage, () => horizonSays(stage, `sampled_xid > '${xid}'`))
     // Its position is noted by a tick that keeps the sample of before, because the older transaction is open.
     await open.begin()
     const id = await addJob(open)
     const mark = await claimPast(stage, worker, 1)
     await tick(stage.db)
     await older.commit()
+    const settled = () => horizonSays(stage, 'sampled_xid <= pg_snapshot_xmin(pg_current_snapshot())')
+    await until(settled, { what: 'the old sample is settled' })
 
-    // The old sample is settled, and replaced by the one that has the position: whoever waited must not take the new for the old.
+    // It is replaced by the one that has the position: whoever waited must not take the new one for the old one.
     await first.begin()
     await tick(first)
     const waited = tick(second, true)
