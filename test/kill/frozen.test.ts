@@ -21,7 +21,7 @@ async function effectsOf(stage: Stage, job: string): Promise<number[]> {
 
 test.concurrent('a worker that was frozen past its lease can write nothing when it wakes: others own its jobs', {
   timeout: 90_000,
-}, async () => {
+}, async ({ expect }) => {
   await using stage = await stages()
   using witness = createWitness()
   const place = { app: 'zombie', database: stage.database, schema: stage.schema, witness: witness.path }

@@ -72,7 +72,7 @@ async function tryAll(copy: string, server: string): Promise<boolean> {
   // A suite that fails anyway would "catch" everything.
   for (const suite of suites as Suite[]) {
     const verdict = await run(suite, 'claim', BASELINE_RUNS)
-    if (verdict.caught) throw new Error(`The ${suite} tests fail without any mutant: ${verdict.by}`)
+    if (verdict.caught) throw new Error(`The ${suite} tests fail without any mutant: ${verdict.by}\n${verdict.why}`)
   }
   for (const { statement, without, text, becomes, caughtBy } of chosen()) {
     const mutated = replaceOnce(bodyOf(original, statement), text, becomes)

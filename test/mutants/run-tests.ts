@@ -8,14 +8,22 @@ export interface Verdict {
   readonly caught: boolean
   /** The first test that did. */
   readonly by: string
+  /** What it said. */
+  readonly why: string
   readonly ms: number
+}
+
+interface TestResult {
+  readonly status: string
+  readonly fullName: string
+  readonly failureMessages?: readonly string[]
 }
 
 interface Report {
   readonly numTotalTests: number
   readonly testResults: readonly {
     readonly message: string
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+    readonly assertionResults: readonly TestResult[]
   }[]
 }
 
@@ -49,7 +57,12 @@ export async function runTests(of: {
   if (failed.length === 0 && !tests.some(({ status }) => status === 'passed')) {
     throw new Error(`No test ran: ${report.testResults.map(({ message }) => message).join(' ')} ${said}`)
   }
-  return { caught: failed.length > 0, by: failed[0]?.fullName ?? '', ms: performance.now() - from }
+  return {
+    caught: failed.length > 0,
+    by: failed[0]?.fullName ?? '',
+    why: failed[0]?.failureMessages?.[0] ?? '',
+    ms: performance.now() - from,
+  }
 }
 
 function outputOf(args: readonly string[], of: { copy: string; server: string; runs?: number }): Promise<string> {
