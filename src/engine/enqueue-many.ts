@@ -44,7 +44,8 @@ export async function enqueueMany(
     await Promise.all(sending)
   } catch (error) {
     await Promise.allSettled(sending)
-    if (error instanceof Error && !Object.isFrozen(error)) error.message += ` (${created} jobs were enqueued before this)`
+    if (error instanceof Error && !Object.isFrozen(error))
+      error.message += ` (${created} jobs were enqueued before this)`
     throw error
   }
   return { created }
