@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { Enqueuer } from '../../src/engine/enqueue.ts'
 import { range } from '../../src/sources.ts'
 import { Database } from '../../src/store/db.ts'
@@ -12,10 +12,9 @@ import { openProxy } from '../support/proxy.ts'
 import { openStage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { openLine } from './line.ts'
-import { gate, upTo } from './support.ts'
+import { gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = (title: string, run: () => Promise<void>) => serial.concurrent(`${title}`, { timeout: 90_000 }, run)
 
 test('enqueue fails at once, with a clear error, and works again when the database is back', async () => {
   await using stage = await stages()

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { Enqueuer } from '../../src/engine/enqueue.ts'
 import { holdfast, type Transactions } from '../../src/index.ts'
@@ -7,10 +7,9 @@ import { createDatabase } from '../support/database.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { fakeDatabase } from './fake-database.ts'
-import { gate, upTo } from './support.ts'
+import { gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 async function connect(url: string) {
   const client = new pg.Client({ connectionString: url })

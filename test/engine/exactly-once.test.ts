@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { range } from '../../src/sources.ts'
 import { march, newsletter, pay, welcome } from '../fixtures/apps/effects.ts'
@@ -8,10 +8,9 @@ import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness } from '../support/witness.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
-import { deployOver, gate, upTo } from './support.ts'
+import { deployOver, gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 /** A mail API that sends one mail for all requests with the same key. */
 async function mailApi() {
@@ -42,7 +41,13 @@ async function mailApi() {
 }
 
 /** Runs jobs on a worker that is killed where it hangs, then on another one. */
-async function killed(stage: Stage, hangs: number, enqueue: () => Promise<readonly { id: string }[]>, env = {}) {
+async function killed(
+  stage: Stage,
+  hangs: number,
+  enqueue: () => Promise<readonly { id: string }[]>,
+  env = {},
+  afterwards: () => Promise<void> = async () => {},
+) {
   using witness = createWitness()
   const place = { app: 'effects', database: stage.database, schema: stage.schema, witness: witness.path }
   await using first = await startWorkerProcess({ ...place, env: { ...env, ROLE: 'first' } })
@@ -53,10 +58,11 @@ async function killed(stage: Stage, hangs: number, enqueue: () => Promise<readon
   await using _second = await startWorkerProcess({ ...place, env: { ...env, ROLE: 'second' } })
   const ended = []
   for (const { id } of ids) ended.push(await stage.ended(id))
+  await afterwards()
   return { ended, witness: witness.saw() }
 }
 
-test('SIGKILL after the send: with `idempotencyKey`, one mail', { timeout: 90_000 }, async () => {
+test('SIGKILL after the send: with `idempotencyKey`, one mail', async () => {
   await using stage = await stages()
   using api = await mailApi()
   const jobs = stage.holdfast()
@@ -73,7 +79,7 @@ test('SIGKILL after the send: with `idempotencyKey`, one mail', { timeout: 90_00
   expect(api.requests.filter(({ to }) => to === 'cy')).toHaveLength(2)
 })
 
-test('`complete`: exactly once under SIGKILL before and after its commit', { timeout: 90_000 }, async () => {
+test('`complete`: exactly once under SIGKILL before and after its commit', async () => {
   await using stage = await stages()
   await stage.sql('create table if not exists payment (n int)')
   using api = await mailApi()
@@ -86,19 +92,21 @@ test('`complete`: exactly once under SIGKILL before and after its commit', { tim
       await jobs.enqueue(pay, { order: 1_002, hangs: 'after' }),
     ],
     { MAIL_API: api.url },
-  ).catch((error: Error) => expect.fail(error.message))
+    async () => {
+      const mails = () => stage.sql(`select 1 from :schema.history where task = 'welcome' and state = 20`)
+      await until(async () => (await mails()).length === 2, { what: 'what was enqueued inside has run' })
+    },
+  )
   expect(ended).toMatchObject([
     { state: 'completed', run: 2, losses: 1 },
     { state: 'completed', run: 1, losses: 0 },
   ])
   const paid = await stage.sql('select n from payment where n > 1000 order by n')
   expect(paid).toEqual([{ n: 1_001 }, { n: 1_002 }])
-  const mails = () => stage.sql(`select 1 from :schema.history where task = 'welcome' and state = 20`)
-  await until(async () => (await mails()).length === 2, { what: 'what was enqueued inside has run' })
   expect(api.mails()).toEqual(['payer 1001', 'payer 1002'])
 })
 
-test('progress outlives SIGKILL: the next run goes on at the last checkpoint', { timeout: 90_000 }, async () => {
+test('progress outlives SIGKILL: the next run goes on at the last checkpoint', async () => {
   await using stage = await stages()
   await stage.sql('create table if not exists payment (n int)')
   const jobs = stage.holdfast()

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import type { Source } from '../../src/index.ts'
 import { range } from '../../src/sources.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { gate, upTo } from './support.ts'
+import { gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 test('`prepare` works ahead on several items, outside of any transaction; `each` gets the results in order', async () => {
   await using stage = await stages()

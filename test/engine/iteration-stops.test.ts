@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { Snooze } from '../../src/index.ts'
 import { pages, range } from '../../src/sources.ts'
 import { pauseJob, resumeJob } from '../../src/store/operations.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { deployOver, gate, upTo } from './support.ts'
+import { deployOver, gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 const BY = { reason: 'too much load', owner: 'ada' }
 
 test('an interruption uses up no retry, and the job can be claimed at once', async () => {

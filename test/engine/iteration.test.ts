@@ -1,14 +1,13 @@
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { Discard, Snooze, type Source } from '../../src/index.ts'
 import { array, batches, range, rows } from '../../src/sources.ts'
 import { retryJob } from '../../src/store/operations.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { deployOver, type Gate, gate, upTo } from './support.ts'
+import { deployOver, type Gate, gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 test('works through a collection, one `each` an item, and completes', async () => {
   await using stage = await stages()

@@ -1,12 +1,11 @@
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { range } from '../../src/sources.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { openLine } from './line.ts'
-import { gate, upTo } from './support.ts'
+import { gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 const LOST = ['message', 'answer'] as const
 
 test('enqueue: when it is unknown whether the job exists, the error says so, and names the job', async () => {

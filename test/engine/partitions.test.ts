@@ -1,13 +1,12 @@
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { array, batches, nested, range, throttled } from '../../src/sources.ts'
 import { cancel, pauseJob, resumeJob, retryJob } from '../../src/store/operations.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { deployOver, gate, upTo } from './support.ts'
+import { deployOver, gate, test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 interface Part {
   id: string

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { cut, deaf, once, short, walk } from '../fixtures/apps/drain.ts'
 import { holdLock, untilBlocked } from '../support/lock.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Sighting } from '../support/witness.ts'
 import { spawnWorkerProcess, startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
+import { test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = (title: string, run: () => Promise<void>) => serial.concurrent(`${title}`, { timeout: 120_000 }, run)
 
 /** A stage with workers, through the command line as in production. */
 async function openYard() {
@@ -45,7 +45,8 @@ async function openYard() {
   }
 }
 
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
+/** What a machine that is busy with other things may add to a time, in ms: far less than what would happen otherwise. */
+const SLOW_MACHINE = 4_000
 
 test('a stop signal lets the item in work finish, and gives the job back with its cursor', async () => {
   await using yard = await openYard()
@@ -124,13 +125,13 @@ test('code that ignores its signal: the process leaves in time, and its lease wi
   guilty.signal('SIGTERM')
   const exit = await guilty.exit()
   expect(exit).toMatchObject({ code: 0 })
-  if (guilty === worker) expect(exit.ms).toBeLessThan(3_000)
+  if (guilty === worker) expect(exit.ms).toBeLessThan(3_000 + SLOW_MACHINE)
   const left = performance.now()
   await yard.begun('deaf', 2)
   const taken = performance.now() - left
   const [first, second] = yard.seen('begin', 'deaf')
   expect(second?.pid).not.toBe(first?.pid)
-  expect(taken).toBeLessThan(6_000)
+  expect(taken).toBeLessThan(2_000 + SLOW_MACHINE)
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 2, losses: 1, failures: 0 })
 })
 
@@ -150,7 +151,7 @@ for (const grace of GRACES) {
     const exit = await worker.exit()
     expect(exit).toMatchObject({ code: 0, signal: null })
     // With nothing left, it still takes half a second to let go.
-    expect(exit.ms).toBeLessThan(Math.max(2_000, Number.parseInt(grace, 10) * 1_000))
+    expect(exit.ms).toBeLessThan(Number.parseInt(grace, 10) * 1_000 + SLOW_MACHINE)
     await using _heir = await yard.worker({ ITEM_MS: '1', LEASE: '2s' })
     for (const { id } of ids) expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0 })
     expect(await yard.walked(ids[0]?.id ?? '')).toEqual(upTo(5))
@@ -170,7 +171,7 @@ test("mode 'finish': everything runs on, and what is not done at the end of the 
   const exit = await worker.exit()
   expect(exit).toMatchObject({ code: 0 })
   expect(exit.ms).toBeGreaterThan(2_000)
-  expect(exit.ms).toBeLessThan(6_000)
+  expect(exit.ms).toBeLessThan(6_000 + SLOW_MACHINE)
   expect(await yard.stage.find(quick.id)).toMatchObject({ state: 'completed', run: 1, interruptions: 0 })
   expect(await yard.stage.find(slow.id)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0 })
 })
@@ -245,7 +246,7 @@ test('a claim that lands when its process is gone is released by others', async 
   worker.signal('SIGTERM')
   const exit = await worker.exit()
   expect(exit).toMatchObject({ code: 0 })
-  expect(exit.ms).toBeLessThan(2_500)
+  expect(exit.ms).toBeLessThan(2_000 + SLOW_MACHINE)
   await lock.release()
   await using _heir = await yard.worker({ LEASE: '2s' })
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0 })

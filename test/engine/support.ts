@@ -1,4 +1,13 @@
+import { test as serial } from 'vitest'
 import type { RunningWorker } from '../../src/worker.ts'
+
+/**
+ * Most of these tests wait: for leases, backoffs, processes. So those of a file run side by side, each on a stage of its own. The time is
+ * an upper bound for a machine that is busy with other things.
+ */
+export function test(title: string, run: () => Promise<void>): void {
+  serial.concurrent(`${title}`, { timeout: 180_000 }, run)
+}
 
 /** Opens once; whoever waits at it goes on then. */
 export interface Gate {

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test as serial } from 'vitest'
+import { expect } from 'vitest'
 import { z } from 'zod'
 import { Discard, RetryAfter, Snooze } from '../../src/index.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { upTo } from './support.ts'
+import { test, upTo } from './support.ts'
 
 const stages = useStages()
-const test = serial.concurrent
 
 test('jobs that wait under a former name of a task are run by it', async () => {
   await using stage = await stages()

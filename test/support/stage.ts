@@ -129,8 +129,8 @@ export async function openStage(database: string, schema: string): Promise<Stage
       }
       return Object.assign(Object.create(worker) as RunningWorker, { log, logged })
     },
-    ended: (id, deadline = 20_000) => waitFor(id, 'at its end', deadline, (state) => ENDS.has(state)),
-    reached: (id, state, deadline = 20_000) => waitFor(id, state, deadline, (now) => now === state),
+    ended: (id, deadline = 60_000) => waitFor(id, 'at its end', deadline, (state) => ENDS.has(state)),
+    reached: (id, state, deadline = 60_000) => waitFor(id, state, deadline, (now) => now === state),
     async [Symbol.asyncDispose]() {
       for (const close of closing) await close()
       await Promise.all([db.close(), pool.end()])

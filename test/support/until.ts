@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Polls until something holds; fails after the deadline, saying what was waited for in vain. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
-  { deadline = 20_000, every = 10, what }: { deadline?: number; every?: number; what: string | (() => string) },
+  { deadline = 60_000, every = 10, what }: { deadline?: number; every?: number; what: string | (() => string) },
 ): Promise<void> {
   const end = performance.now() + deadline
   while (!(await holds())) {

@@ -122,11 +122,11 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
       if (signal !== 'SIGCONT') since = performance.now()
       child.kill(signal)
     },
-    async exit(deadline = 30_000) {
+    async exit(deadline = 60_000) {
       await until(() => ended !== undefined, { deadline, what: () => `worker ${child.pid} ends; it said:\n${said()}` })
       return ended as Exit
     },
-    async logged(words, deadline = 30_000) {
+    async logged(words, deadline = 60_000) {
       const find = () =>
         log.find((line) => (typeof words === 'string' ? line.msg.includes(words) : words.test(line.msg)))
       await until(() => find() !== undefined || ended !== undefined, {
