@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { useStages } from '../support/stage.ts'
-import { COMMANDS, NAMES, type Real, register } from './commands.ts'
+import type { Real } from './command.ts'
+import { COMMANDS, NAMES } from './commands.ts'
 import { Model } from './model.ts'
 import { empty, holdsTogether } from './store.ts'
+import { register } from './worker-steps.ts'
 
 /** `HOLDFAST_MODEL_RUNS=2000 npx vitest run test/invariants` looks longer; `HOLDFAST_MODEL_SEED` repeats a run that failed. */
 const RUNS = Number(process.env['HOLDFAST_MODEL_RUNS'] ?? 40)

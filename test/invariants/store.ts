@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import type { Stage } from '../support/stage.ts'
-import { type Fence, type Job, type Model, S } from './model.ts'
+import { type Fence, type Job, S } from './facts.ts'
+import type { Model } from './model.ts'
 
 interface Row extends Omit<Job, 'once' | 'items' | 'lane' | 'position'> {
   readonly place: 'job' | 'waiting' | 'history'

@@ -1,0 +1,169 @@
+import fc from 'fast-check'
+import { loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../../src/store/checkpoints.ts'
+import type { Database } from '../../src/store/db.ts'
+import * as jobs from '../../src/store/jobs.ts'
+import { openingCommands } from '../../src/store/opening.ts'
+import { fanOut } from '../../src/store/parts.ts'
+import { fence, fenceOf, number, step } from './command.ts'
+import { type Fence, S } from './facts.ts'
+import type { Model } from './model.ts'
+
+const UNTIL = { kind: 'delay', ms: 3_600_000 } as const
+
+/** What a write closes. Of a job whose start is on record no worker asks for more time; the claim of one that did would stay open. */
+function letGo(model: Model, held: Fence): jobs.Closing {
+  const claims = model.holds(held, [S.started]) ? [] : model.letGo(held)
+  model.close(held.worker, claims)
+  return { worker: held.worker, claims }
+}
+
+/** As the engine opens one around the code of a job. `'refused'`: it was raised, and nothing committed. */
+async function inTransaction<T>(
+  db: Database,
+  work: (on: { query: Database['query'] }, nonce: string) => Promise<T>,
+): Promise<T | 'refused'> {
+  const nonce = '00000000-0000-4000-8000-000000000000'
+  try {
+    return await db.transaction(
+      (client) => work({ query: (text, values) => client.query(text, values as unknown[]) }, nonce),
+      openingCommands(10_000, nonce),
+    )
+  } catch (error) {
+    if ((error as { code?: string }).code === 'HF_FENCED') return 'refused'
+    throw error
+  }
+}
+
+/** What a run does with its job, and a stale one tries. */
+export const RUN_STEPS = [
+  step(
+    'start',
+    fence,
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args, 'once')
+      if (held === undefined) return undefined
+      return [model.start(held), (await jobs.start(db, [held])).has(held.id)]
+    },
+    5,
+  ),
+  step(
+    'read the start',
+    fence,
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args, 'once')
+      if (held === undefined) return undefined
+      return [model.holds(held, [S.started]), (await jobs.readStart(db, [held])).has(held.id)]
+    },
+    2,
+  ),
+  step(
+    'save a checkpoint',
+    fc.record({ nth: number, stale: fc.boolean(), more: fc.integer({ min: -1, max: 2 }), tx: fc.boolean() }),
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args)
+      if (held === undefined) return undefined
+      const items = Math.max(0, (model.jobs.get(held.id)?.items ?? 0) + args.more)
+      const progress = { items, total: undefined, cursor: `${items}`, rate: undefined }
+      const asked = model.requests.get(held.id)
+      const expected = model.checkpoint(held, items) ? (asked ?? 'nothing') : 'refused'
+      if (!args.tx) {
+        const answer = await saveCheckpoint(db, held, progress)
+        return [expected, answer === 'refused' ? answer : (answer?.action ?? 'nothing')]
+      }
+      const answer = inTransaction(db, async (client, nonce) => {
+        const saved = await saveCheckpointInTransaction(db, client, held, progress, nonce)
+        return saved?.action ?? 'nothing'
+      })
+      return [expected, await answer]
+    },
+    5,
+  ),
+  step(
+    'load the checkpoint',
+    fence,
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args)
+      if (held === undefined) return undefined
+      const found = await loadCheckpoint(db, held)
+      return [model.holds(held) ? (model.job(held.id).items ?? 0) : undefined, found?.items]
+    },
+    2,
+  ),
+  step(
+    'fan out',
+    fence,
+    async (model, { db, nextId }, args) => {
+      const held = fenceOf(model, args, 'a')
+      if (held === undefined) return undefined
+      const part = nextId()
+      return [model.fanOut(held, part), await fanOut(db, held, [part])]
+    },
+    3,
+  ),
+  step(
+    'end',
+    fc.record({
+      nth: number,
+      stale: fc.boolean(),
+      state: fc.constantFrom(20, 20, 21, 22, 23, 24, 25),
+      keep: fc.boolean(),
+      tx: fc.boolean(),
+    }),
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args)
+      if (held === undefined) return undefined
+      // As the worker chooses: the short statement for what has left no traces.
+      const traces = model.requests.has(held.id) || (model.jobs.get(held.id)?.items ?? null) !== null
+      const completes = args.state === S.completed
+      const keep = args.keep || !completes
+      const expected = model.finish(held, args.state, keep)
+      if (completes && args.tx) {
+        const ended = inTransaction(db, async (client, nonce) => {
+          await jobs.finishInTransaction(db, client, held, { result: null, keep, nonce })
+          return true
+        })
+        return [expected || 'refused', await ended]
+      }
+      const closing = { worker: held.worker, claims: model.letGo(held) }
+      model.close(held.worker, closing.claims)
+      const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep }
+      const ended =
+        completes && !traces ? await jobs.complete(db, [write], keep, closing) : await jobs.finish(db, [write], closing)
+      return [expected, ended.has(held.id)]
+    },
+    5,
+  ),
+  step(
+    'put away',
+    fc.record({ nth: number, stale: fc.boolean(), state: fc.constantFrom(11, 12, 13, 14) }),
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args)
+      if (held === undefined) return undefined
+      const closing = letGo(model, held)
+      const expected = model.delay(held, args.state)
+      const write = {
+        ...held,
+        state: args.state,
+        until: UNTIL,
+        failed: args.state === S.retrying,
+        reason: null,
+        error: null,
+      }
+      return [expected, (await jobs.delay(db, [write], closing)).has(held.id)]
+    },
+    4,
+  ),
+  step(
+    'hand back',
+    fc.record({ nth: number, stale: fc.boolean(), interrupted: fc.boolean() }),
+    async (model, { db }, args) => {
+      const held = fenceOf(model, args)
+      if (held === undefined) return undefined
+      const closing = letGo(model, held)
+      const expected = model.handBack(held, args.interrupted)
+      const back = await jobs.handBack(db, [{ ...held, interrupted: args.interrupted, reason: null }], closing)
+      return [expected, back.length === 1]
+    },
+    6,
+  ),
+]
