@@ -30,7 +30,8 @@ export async function startServer(home: Home, binaries: Binaries, data: string, 
     if (await untilReady(data, launched)) return port
 
     const said = (await readFile(home.log)).subarray(launched.logStart).toString()
-    const portTaken = said.includes('Address already in use')
+    // The first is a line of its log, which `log_min_messages` may leave out; the second is always there.
+    const portTaken = /Address already in use|could not create any TCP\/IP sockets/.test(said)
     // Sessions of a server that was killed need a moment to notice it.
     const predecessorLives = said.includes('pre-existing shared memory block')
     if (attempt === START_ATTEMPTS || !(portTaken || predecessorLives)) {
