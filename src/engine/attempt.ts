@@ -1,5 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
+import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
@@ -39,6 +40,7 @@ export class Attempt {
   /** What somebody asked of it. */
   asked: Asked | undefined
   #controller: AbortController | undefined
+  #reading: AbortController | undefined
   #aborted: InterruptReason | undefined
   #abortError: unknown
 
@@ -83,6 +85,15 @@ export class Attempt {
     return this.#controller.signal
   }
 
+  /** What its source gets: aborts as soon as the loop should stop, since a source that waits for an item holds up nothing but the stop. */
+  get readingSignal(): AbortSignal {
+    if (this.#reading === undefined) {
+      this.#reading = new AbortController()
+      if (this.stopAt !== undefined) this.#reading.abort(this.#abortError ?? new Interrupted(this.stopAt))
+    }
+    return this.#reading.signal
+  }
+
   /** Why its signal aborted. */
   get aborted(): InterruptReason | undefined {
     return this.#aborted
@@ -100,6 +111,7 @@ export class Attempt {
   interrupt(reason: InterruptReason, error: unknown, now: boolean): void {
     this.stopAt ??= reason
     if (reason === 'lease-lost') this.stopAt = reason
+    this.#reading?.abort(error)
     if (!now) return
     if (this.#aborted !== undefined && reason !== 'lease-lost') return
     const first = this.#aborted === undefined

@@ -80,7 +80,7 @@ function iterationPort(
     checkpointEvery: ports.checkpointEvery,
     itemCtx: (index) => itemContext(context, attempt, index),
     source: {
-      signal: attempt.signal,
+      signal: attempt.readingSignal,
       query: (text, values) => readRows(db, text, values) as Promise<{ rows: Record<string, unknown>[] }>,
       warn: (message) => {
         if (warned.has(message)) return

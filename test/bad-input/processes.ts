@@ -39,7 +39,7 @@ export const PROCESSES: readonly Row[] = [
 async function nothingLost({ how, exit, next }: Deed, database: string): Promise<void> {
   await using stage = await openStage(database, `deed_${how.replaceAll(/\W/g, '_')}`)
   using witness = createWitness()
-  const place = { app: 'culprit', database, schema: stage.schema, witness: witness.path }
+  const place = { entry: 'cli' as const, app: 'culprit', database, schema: stage.schema, witness: witness.path }
   const jobs = stage.holdfast()
   await using worker = await startWorkerProcess({ ...place, env: { ROLE: 'first' } })
   const ids = [await jobs.enqueue(culprit, { how })]

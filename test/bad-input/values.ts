@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { holdfast } from '../../src/index.ts'
+import type { Stage } from '../support/stage.ts'
 import { carried, type Row, refused } from './rows.ts'
 import type { Yard } from './yard.ts'
 
@@ -32,6 +33,8 @@ export const VALUES: readonly Row[] = [
       await refused(yard, { text: 'é'.repeat(150_000) }, 'HF_INPUT_TOO_LARGE', `the limit \`maxInputBytes\` is ${most}`)
       await expect(limited(stage.place, 1_024, 'x'.repeat(1_023))).resolves.toBe('HF_INPUT_TOO_LARGE')
       await expect(limited(stage.place, 1_024 * 1_024, 'x'.repeat(500_000))).resolves.toBe('enqueued')
+      await expect(limitedInside(stage, 1_024)).resolves.toMatchObject({ error: { code: 'HF_INPUT_TOO_LARGE' } })
+      await expect(limitedInside(stage, 1_024 * 1_024)).resolves.toMatchObject({ state: 'completed' })
       expect(() => holdfast({ maxInputBytes: 10 })).toThrow(/maxInputBytes must be a whole number from 1024/)
     },
   },
@@ -158,4 +161,18 @@ async function limited(
   } finally {
     await jobs.close()
   }
+}
+
+/** `ctx.enqueue` keeps the limit of its client, whatever the default is. */
+async function limitedInside(stage: Stage, maxInputBytes: number) {
+  const jobs = stage.holdfast({ maxInputBytes, queues: { limited: {} } })
+  const child = jobs.task({ name: `child-${maxInputBytes}`, input: z.string(), run() {} })
+  const parent = jobs.task({
+    name: `parent-${maxInputBytes}`,
+    queue: 'limited',
+    retry: false,
+    run: (_, { enqueue }) => void enqueue(child, 'x'.repeat(300_000)),
+  })
+  await stage.start(jobs.app({ tasks: [parent] }), { queues: ['limited'] })
+  return stage.ended((await jobs.enqueue(parent)).id)
 }

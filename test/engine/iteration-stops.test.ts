@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { Snooze } from '../../src/index.ts'
+import { Snooze, type Source } from '../../src/index.ts'
 import { pages, range } from '../../src/sources.ts'
 import { pauseJob, resumeJob } from '../../src/store/operations.ts'
 import { type Stage, useStages } from '../support/stage.ts'
@@ -366,5 +366,46 @@ test('cancel ends it at its next boundary: what is done stays done, the signal a
     expect(reason).toMatchObject({ name: 'Interrupted', reason: 'cancel' })
     expect(await stage.sql(`select n from done_${stage.schema} order by n`)).toHaveLength(3)
     expect(await jobs.cancel(id)).toEqual({ cancelled: 0 })
+  }
+})
+
+test('a source that waits for its next item does not hold up the stop', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  for (const checkpoint of ['transactional', 'periodic'] as const) {
+    for (const concurrency of [1, 4]) {
+      const waiting = gate()
+      const source: Source<number> = {
+        name: 'slow',
+        async *open(_, { signal }) {
+          for (let n = 0; n < 3; n++) yield { item: n, cursor: n + 1 }
+          waiting.pass()
+          await sleep(60_000, undefined, { signal })
+        },
+      }
+      let aborted = false
+      const work = jobs.iteration({
+        name: `${checkpoint}-${concurrency}`,
+        checkpoint,
+        concurrency,
+        items: () => source,
+        async each(_, { signal }) {
+          signal.addEventListener('abort', () => {
+            aborted = true
+          })
+          await sleep(concurrency === 1 ? 0 : 100)
+        },
+      })
+      const worker = await stage.start(jobs.app({ tasks: [work] }))
+      const { id } = await jobs.enqueue(work)
+      await waiting.reached
+      const began = performance.now()
+      await deployOver(worker)
+      expect(performance.now() - began).toBeLessThan(10_000) // the budget is 27 s
+      // What was in work has ended well: only the reading was cut short. What was merely prepared is prepared again.
+      const items = checkpoint === 'transactional' && concurrency > 1 ? 1 : 3
+      expect(await stage.find(id), work.name).toMatchObject({ state: 'ready', items, interruptions: 1, failures: 0 })
+      expect(aborted).toBe(false)
+    }
   }
 })
