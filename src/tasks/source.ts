@@ -25,7 +25,7 @@ export interface SourceItem<Item> {
 
 /** What the engine lends to a source while it is open. */
 export interface SourceContext {
-  /** Aborts when the run must end: stop promptly; throwing and returning are both fine. */
+  /** Aborts when no further item will be worked on, as soon as a stop is asked for: stop promptly; throwing and returning are both fine. */
   readonly signal: AbortSignal
   /** A read outside any transaction, on the job's database. The server cancels it when it takes longer than the engine allows. */
   query(text: string, values?: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }>
