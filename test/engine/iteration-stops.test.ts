@@ -379,7 +379,7 @@ test('a source that waits for its next item does not hold up the stop', async ()
         name: 'slow',
         async *open(_, { signal }) {
           for (let n = 0; n < 3; n++) yield { item: n, cursor: n + 1 }
-          waiting.pass()
+          void waiting.pass()
           await sleep(60_000, undefined, { signal })
         },
       }
