@@ -31,6 +31,7 @@ function chosen(): Mutant[] {
   const seen = new Set<string>()
   return MUTANTS.filter(({ statement, caughtBy }) => {
     if (only !== undefined && !only.includes(statement)) return false
+    if (!caughtBy.some((suite) => suites.includes(suite))) return false
     if (!options.short) return true
     if (!caughtBy.includes('kill') || seen.has(statement)) return false
     seen.add(statement)
