@@ -452,7 +452,8 @@ select queue, count(*)::int as jobs from ready group by queue`,
   delete from :schema.mark where updated_at < clock_timestamp() - interval '7 days'
 ), unanswered as (
   delete from :schema.request r
-  where r.created_at < clock_timestamp() - interval '1 hour' and not exists (select from :schema.job j where j.id = r.id and j.state > 0)
+  where r.created_at < clock_timestamp() - interval '1 hour'
+    and not exists (select from :schema.job j where j.id = r.id) and not exists (select from :schema.waiting w where w.id = r.id)
 )
 delete from :schema.part p using old
 where p.created_at < old.at

@@ -35,7 +35,8 @@ describe.for(statements)('$name', ({ name, text }) => {
     if (/^\s*select\b|\breturning\b/i.test(lastPart(body))) expect(header).toMatch(/^-- returns: /m)
   })
 
-  test.skipIf(REPORTS.test(name))('has a contract test', () => {
+  if (REPORTS.test(name)) return
+  test('has a contract test', () => {
     expect(contracts).toContain(`${name}.test.ts`)
   })
 })

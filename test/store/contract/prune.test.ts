@@ -53,10 +53,15 @@ test('forgets marks that nobody raises, requests that nobody can answer, parts o
   await publishMarks(store.db, 'set', ['common'], [mark('old'), mark('new')])
   await store.rows(`update holdfast.mark set updated_at = now() - interval '8 days' where queue = 'old'`)
   await cancel(store.db, job.id, by)
-  const { id } = await store.enqueued({ queue: 'other' })
-  await store.rows(`insert into holdfast.request (id, action, reason, owner) values ($1, 'cancel', 'r', 'o')`, [id])
+  const id = crypto.randomUUID()
+  const { id: retrying } = await store.enqueued({ after: { kind: 'delay', ms: HOUR } })
+  for (const asked of [id, retrying]) {
+    await store.rows(`insert into holdfast.request (id, action, reason, owner) values ($1, 'cancel', 'r', 'o')`, [
+      asked,
+    ])
+  }
   await store.rows(`update holdfast.request set created_at = now() - interval '2 hours' where id = any($1)`, [
-    [job.id, id],
+    [job.id, id, retrying],
   ])
   await fanOut(store.db, root, ['01990000-0000-7000-8000-000000000001'])
   await store.rows(`update holdfast.part set created_at = now() - interval '30 days' where root = $1`, [root.id])
@@ -65,6 +70,8 @@ test('forgets marks that nobody raises, requests that nobody can answer, parts o
   expect((await store.of('mark', 'accepts', 'set')).map(({ queue }) => queue)).toEqual(['new'])
   expect(await store.of('request', 'id', job.id)).toHaveLength(1)
   expect(await store.of('request', 'id', id)).toEqual([])
+  // It will run again, and be told then.
+  expect(await store.of('request', 'id', retrying)).toHaveLength(1)
   expect(await store.of('part', 'root', root.id)).toHaveLength(2)
 
   // A part that rests is not over.
