@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { Database } from '../../src/store/db.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { openStage, type Stage } from '../support/stage.ts'
+import { openStage, runOnce, type Stage } from '../support/stage.ts'
 import { POOL_SIZE, type Pooler, startPooler } from './pooler.ts'
 
 /** A stage whose clients and workers reach the database through the pooler. What the test itself asks goes straight to the server. */
@@ -31,6 +31,7 @@ export function usePooledStages(): () => Promise<PooledStage> {
   let count = 0
   beforeAll(async () => {
     database = await createDatabase()
+    await runOnce(database.url, 'create table effect (job uuid, item int)')
     pooler = await startPooler()
   })
   afterAll(async () => {
@@ -45,7 +46,6 @@ export function usePooledStages(): () => Promise<PooledStage> {
     await db.close()
     const stage = await openStage(database.url, schema)
     const toServer = stage.holdfast
-    await stage.sql('create table if not exists effect (job uuid, item int)')
     return Object.assign(stage, {
       pooler,
       database: pooled,

@@ -8,6 +8,8 @@ import { range } from '../../src/sources.ts'
 import { Database } from '../../src/store/db.ts'
 import { openEmbedded } from '../../src/store/embedded/embedded.ts'
 import { stopServer } from '../../src/store/embedded/server.ts'
+import { revokeWorker } from '../../src/store/workers.ts'
+import { holdLock } from '../support/lock.ts'
 import { openProxy } from '../support/proxy.ts'
 import { openStage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
@@ -128,6 +130,36 @@ test('an outage longer than the lease: runs are aborted, and it goes on as a new
   await worker.logged('goes on as a new incarnation')
   expect(worker.key).not.toBe(key)
   expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 2, failures: 0, losses: 1, result: 'again' })
+})
+
+test('a run that ended because its lease was lost leaves the trace by which its job is given back', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const waiting = gate()
+  let aborted = false
+  const cut = jobs.task({
+    name: 'cut',
+    interrupt: 'restart',
+    async run(_, { signal, job }) {
+      if (job.run > 1) return
+      waiting.pass()
+      await sleep(60_000, undefined, { signal }).catch((error: unknown) => {
+        aborted = true
+        throw error
+      })
+    },
+  })
+  const worker = await stage.start(jobs.app({ tasks: [cut], lease: '2s' }))
+  const { id } = await jobs.enqueue(cut)
+  await waiting.reached
+  // The sweep passes over a row that is locked, so the run is over before the job can be given back.
+  await using lock = await holdLock(stage, 'select from :schema.job where id = $1 for update', [id])
+  await revokeWorker(stage.db, worker.key ?? 0, true)
+  await worker.logged('lost its lease')
+  await until(() => aborted, { what: 'the run is aborted' })
+  await sleep(300)
+  await lock.release()
+  expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 2, losses: 1, failures: 0 })
 })
 
 test('a shutdown into a black hole ends within its budget, and nothing is lost', async () => {

@@ -10,7 +10,7 @@ import { createWitness } from '../support/witness.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
 import { deployOver, gate, test, upTo } from './support.ts'
 
-const stages = useStages()
+const stages = useStages('create table payment (n int)')
 
 /** A mail API that sends one mail for all requests with the same key. */
 async function mailApi() {
@@ -81,7 +81,6 @@ test('SIGKILL after the send: with `idempotencyKey`, one mail', async () => {
 
 test('`complete`: exactly once under SIGKILL before and after its commit', async () => {
   await using stage = await stages()
-  await stage.sql('create table if not exists payment (n int)')
   using api = await mailApi()
   const jobs = stage.holdfast()
   const { ended } = await killed(
@@ -108,7 +107,6 @@ test('`complete`: exactly once under SIGKILL before and after its commit', async
 
 test('progress outlives SIGKILL: the next run goes on at the last checkpoint', async () => {
   await using stage = await stages()
-  await stage.sql('create table if not exists payment (n int)')
   const jobs = stage.holdfast()
   const { ended, witness } = await killed(stage, 1, async () => [await jobs.enqueue(march)])
   expect(ended).toMatchObject([{ state: 'completed', run: 2, items: 50 }])

@@ -8,12 +8,11 @@ import { createWitness, type Sighting } from '../support/witness.ts'
 import { spawnWorkerProcess, startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
 import { test, upTo } from './support.ts'
 
-const stages = useStages()
+const stages = useStages('create table walked (job uuid, n int)')
 
 /** A stage with workers, through the command line as in production. */
 async function openYard() {
   const stage = await stages()
-  await stage.sql('create table if not exists walked (job uuid, n int)')
   const witness = createWitness()
   const settings = (env: Record<string, string>): WorkerSettings => ({
     entry: 'cli',

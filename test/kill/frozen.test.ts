@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 import { createWitness } from '../support/witness.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
 
-const stages = useStages()
+const stages = useStages('create table gate (open int); create table effect (job uuid, item int)')
 
 interface Effect {
   job: string
@@ -25,7 +25,6 @@ test.concurrent('a worker that was frozen past its lease can write nothing when 
   await using stage = await stages()
   using witness = createWitness()
   const place = { app: 'zombie', database: stage.database, schema: stage.schema, witness: witness.path }
-  await stage.sql('create table if not exists gate (open int); create table if not exists effect (job uuid, item int)')
   const jobs = stage.holdfast({ queues: QUEUES })
   const ids: { id: string; write: string; queue: 'default' | 'unserved' }[] = []
   for (const write of WRITE_NAMES) {
@@ -102,7 +101,6 @@ test.concurrent('a lone worker that was frozen past its lease loses nothing: it 
 }, async () => {
   await using stage = await stages()
   using witness = createWitness()
-  await stage.sql('create table if not exists effect (job uuid, item int)')
   const jobs = stage.holdfast({ queues: QUEUES })
   await using lone = await startWorkerProcess({
     app: 'zombie',

@@ -64,15 +64,26 @@ export interface Stage extends AsyncDisposable {
   reached(id: string, state: StateName, deadline?: number): Promise<Found>
 }
 
-/** One database for a file of tests, and stages in it. */
-export function useStages(): () => Promise<Stage> {
+/**
+ * One database for a file of tests, and stages in it. `tables` makes what its tests share: made by each of them, two that run at
+ * the same time would meet (`create table if not exists` is no help against another session's uncommitted table).
+ */
+export function useStages(tables?: string): () => Promise<Stage> {
   let database: TestDatabase
   let count = 0
   beforeAll(async () => {
     database = await createDatabase()
+    if (tables !== undefined) await runOnce(database.url, tables)
   })
   afterAll(() => database?.drop())
   return () => openStage(database.url, `stage${++count}`)
+}
+
+export async function runOnce(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(text)
+  await client.end()
 }
 
 export async function openStage(database: string, schema: string): Promise<Stage> {
