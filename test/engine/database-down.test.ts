@@ -142,7 +142,7 @@ test('a run that ended because its lease was lost leaves the trace by which its 
     interrupt: 'restart',
     async run(_, { signal, job }) {
       if (job.run > 1) return
-      waiting.pass()
+      void waiting.pass()
       await sleep(60_000, undefined, { signal }).catch((error: unknown) => {
         aborted = true
         throw error
