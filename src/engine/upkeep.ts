@@ -1,4 +1,5 @@
 import type { Database } from '../store/db.ts'
+import { cancel, unseenCancels } from '../store/operations.ts'
 import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
 import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote } from '../store/upkeep.ts'
 import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
@@ -22,6 +23,7 @@ const PROMOTE_EVERY_MS = 1_000
 const FULL_PROMOTE_EVERY_MS = 60_000
 const LIFT_EVERY_MS = 1_000
 const LIFT_MOST = 1_000
+const CANCEL_EVERY_MS = 1_000
 /** A fresh worker claims first: at a rolling restart, each one's look at everything would come at the same time as its first jobs. */
 function startPause(): number {
   return 5_000 + Math.random() * 10_000
@@ -37,14 +39,15 @@ const PREPARE_MOST_MS = 5_000
 
 /**
  * What every worker does for all: makes due jobs ready, gives the jobs of dead workers back, finds jobs that the marks would miss,
- * drops days of history. Any
- * number of workers may do it at once; row locks share the work out.
+ * ends jobs whose run came to another end before it saw that it was cancelled, drops days of history. Any number of workers may do it
+ * at once; row locks share the work out.
  */
 export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #promote: Service
   readonly #sweep: Service
   readonly #lift: Service
+  readonly #cancel: Service
   readonly #prune: Service
   #deepAt = performance.now() + startPause()
   #pruneAt = 0
@@ -67,6 +70,10 @@ export class Upkeep {
       () => this.#liftStragglers(),
       (error) => onTrouble('looking for stragglers', error),
     )
+    this.#cancel = new Service(
+      () => this.#cancelUnseen(),
+      (error) => onTrouble('cancelling', error),
+    )
     this.#prune = new Service(
       () => this.#pruneOld(),
       (error) => onTrouble('pruning', error),
@@ -87,6 +94,7 @@ export class Upkeep {
     this.#promote.start()
     this.#sweep.start()
     this.#lift.start()
+    this.#cancel.start()
     this.#prune.start(startPause())
   }
 
@@ -98,11 +106,18 @@ export class Upkeep {
   stopPromoting(): void {
     void this.#promote.stop()
     void this.#lift.stop()
+    void this.#cancel.stop()
     void this.#prune.stop()
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#promote.stop(), this.#sweep.stop(), this.#lift.stop(), this.#prune.stop()])
+    await Promise.all([
+      this.#promote.stop(),
+      this.#sweep.stop(),
+      this.#lift.stop(),
+      this.#cancel.stop(),
+      this.#prune.stop(),
+    ])
   }
 
   async #promoteDue(): Promise<number> {
@@ -135,6 +150,12 @@ export class Upkeep {
       if (freed.length > 0) onRevoked(name, freed.length)
       if (left === 0 || freed.length === 0) return
     }
+  }
+
+  async #cancelUnseen(): Promise<number> {
+    const { db } = this.#options
+    for (const { id, ...by } of await unseenCancels(db)) await cancel(db, id, by)
+    return CANCEL_EVERY_MS
   }
 
   async #pruneOld(): Promise<number> {

@@ -60,8 +60,12 @@ export class Database {
 
   /** Runs one of our own statements. */
   async run<Row>(name: StatementName, values: readonly unknown[], on: Queryable = this): Promise<Row[]> {
-    const { rows } = await on.query(this.statements[name], values)
-    return rows as Row[]
+    try {
+      const { rows } = await on.query(this.statements[name], values)
+      return rows as Row[]
+    } catch (error) {
+      throw lacks(error) ?? error
+    }
   }
 
   async query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
@@ -261,16 +265,20 @@ export function wasNeverSent(error: unknown): boolean {
   return cause instanceof Error && /trying to connect|connection timeout/i.test(cause.message)
 }
 
-function translate(error: unknown, { schema, url }: Pick<Database, 'schema' | 'url'>): unknown {
+/** A table, column or function of one of our own statements that is not there: nobody else's name is in them. */
+function lacks(error: unknown): HoldfastError | undefined {
+  if (!['42P01', '42703', '42883'].includes(codeOf(error) ?? '')) return undefined
+  const message = error instanceof Error ? error.message : String(error)
+  return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, {
+    cause: error,
+  })
+}
+
+function translate(error: unknown, { url }: Pick<Database, 'url'>): unknown {
   if (error instanceof HoldfastError) return error
   const code = codeOf(error)
   // What no address of a name took is an AggregateError without a message.
   const message = error instanceof Error ? error.message || String(code) : String(error)
-  if ((code === '42P01' || code === '42703' || code === '42883') && message.includes(`${schema}.`)) {
-    return new HoldfastError('HF_SCHEMA_TOO_OLD', `The database lacks something that this code needs: ${message}`, {
-      cause: error,
-    })
-  }
   if (code === 'HF001') return new HoldfastError('HF_FENCED', message, { cause: error })
   if (code === '25P03')
     return new HoldfastError('HF_TX_IDLE', 'The handler let its transaction wait so long that the server ended it.', {

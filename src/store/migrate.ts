@@ -9,6 +9,7 @@ export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.number ?? 0
 
 const LOCK_TIMEOUT_MS = 3_000
 const ATTEMPTS = 10
+const SHORT = `set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local client_min_messages = warning`
 
 export interface Migration {
   readonly number: number
@@ -32,9 +33,9 @@ export interface SchemaState {
  */
 export async function migrate(db: Database, release: string): Promise<Migration[]> {
   const applied: Migration[] = []
-  await refuseNewer(db)
   for (let attempt = 1; ; attempt++) {
     try {
+      await db.transaction((client) => refuseNewer(db, client), SHORT)
       for (;;) {
         const done = await applyNext(db, release)
         if (done === undefined) return applied
@@ -70,7 +71,7 @@ async function applyNext(db: Database, release: string): Promise<Migration | und
       release,
     ])
     return { number: next.number, name: next.name, kind: next.kind }
-  }, `set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local client_min_messages = warning`)
+  }, SHORT)
 }
 
 /** What the database has and what it lacks. Reads only. */
@@ -99,8 +100,8 @@ export async function requireSchema(db: Database): Promise<void> {
 }
 
 /** @throws {HoldfastError} HF_SCHEMA_TOO_NEW */
-export async function refuseNewer(db: Database): Promise<SchemaState> {
-  const state = await schemaState(db)
+export async function refuseNewer(db: Database, on: Queryable = db): Promise<SchemaState> {
+  const state = await schemaState(db, on)
   const breaking = state.unknown.find((migration) => migration.kind === 'breaking')
   if (breaking === undefined) return state
   throw new HoldfastError(

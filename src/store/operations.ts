@@ -18,6 +18,15 @@ export async function cancel(db: Database, id: string, by: By, on: Queryable = d
   })
 }
 
+export interface UnseenCancel extends By {
+  readonly id: string
+}
+
+/** Jobs that were asked to stop, and whose run came to another end before it saw that. */
+export async function unseenCancels(db: Database): Promise<UnseenCancel[]> {
+  return db.run('unseen_cancels', [])
+}
+
 /** Pauses a job for `ms`; a running one is asked to rest at its next checkpoint. */
 export async function pauseJob(db: Database, id: string, by: By, ms: number): Promise<Was | undefined> {
   return forAllParts(db, id, db, async (part) => {

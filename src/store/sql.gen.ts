@@ -674,6 +674,11 @@ join pg_catalog.pg_index i on i.indrelid = h.inhrelid
 join pg_catalog.pg_class c on c.oid = i.indexrelid
 join pg_catalog.pg_am a on a.oid = c.relam and a.amname = 'brin'
 where h.inhparent = ':schema.history'::regclass`,
+  unseen_cancels: `select r.id, r.reason, r.owner
+from :schema.request r
+where r.action = 'cancel'
+  and (exists (select from :schema.waiting w where w.id = r.id) or exists (select from :schema.job j where j.id = r.id and j.state = 0))
+limit 100`,
   wake: `select pg_notify($1, $2)`,
 } as const
 

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { Discard, RetryAfter, Snooze } from '../../src/index.ts'
+import { cancel } from '../../src/store/operations.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { test, upTo } from './support.ts'
+import { gate, test, upTo } from './support.ts'
 
 const stages = useStages()
 
@@ -285,4 +286,25 @@ test('several workers share the work, and nothing runs twice', async () => {
   await until(async () => (await done())[0]?.n === 3_000, { what: 'all have completed', every: 50 })
   expect(ran.size).toBe(3_000)
   expect([...ran.values()].filter((count) => count > 1)).toEqual([])
+})
+
+test('cancelled in the moment in which its run fails: it ends, and does not wait for its retry', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const work = gate()
+  const failing = jobs.task({
+    name: 'failing',
+    retry: { limit: 3, backoff: '1h' },
+    async run() {
+      await work.pass()
+      throw new Error('no')
+    },
+  })
+  await stage.start(jobs.app({ tasks: [failing] }))
+  const { id } = await jobs.enqueue(failing)
+  await work.reached
+  // Straight to the table: no notification, so that the worker learns of it no sooner than at its next look.
+  await cancel(stage.db, id, { reason: 'not needed', owner: 'ann' })
+  work.open()
+  expect(await stage.ended(id)).toMatchObject({ state: 'cancelled', run: 1 })
 })
