@@ -43,6 +43,7 @@ select id, 'running' from asked`,
   cross join lateral (
     select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
+      and j.lane between band.lane and band.lane and j.priority between band.priority and band.priority
       and j.state = 0 and j.task = any($4::text[])
     order by j.position
     limit band.most
@@ -64,12 +65,17 @@ select id, run, task, version, input, failures, interruptions, crashes, losses, 
 where l.worker = $1 and l.claim = any($2::bigint[])
   and not exists (
     select from unnest(l.ids, l.runs) as k(id, run)
-    join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+    cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+    where j.run = k.run and j.state > 0
   )`,
-  complete: `with ended as (
+  complete: `with found as materialized (
+  select k.run, k.result, j.tid
+  from unnest($1::uuid[], $2::int[], $3::text[]) as k(id, run, result)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), ended as (
   delete from :schema.job j
-  using unnest($1::uuid[], $2::int[], $3::text[]) as k(id, run, result)
-  where j.id = k.id and j.run = k.run and j.state > 0
+  using found k
+  where j.ctid = k.tid and j.run = k.run and j.state > 0
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority,
     j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result
 ), closed as (
@@ -116,7 +122,8 @@ order by l.queue`,
   count_running: `select j.queue, count(*)::int as running
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where j.run = k.run and j.state > 0
 group by j.queue`,
   count_unserved: `with found as (
   select queue, task, count(*)::int as jobs from (select queue, task from :schema.job where state = 0 limit $1) as bounded group by queue, task
@@ -131,11 +138,15 @@ limit 20`,
   count_waiting: `select queue, state, count(*)::int as jobs
 from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
-  delay: `with moved as (
-  delete from :schema.job j
-  using unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
+  delay: `with found as materialized (
+  select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, j.tid
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
     as k(id, run, state, delay, due, failed, reason, error)
-  where j.id = k.id and j.run = k.run and j.state = 1
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), moved as (
+  delete from :schema.job j
+  using found k
+  where j.ctid = k.tid and j.run = k.run and j.state = 1
   returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
@@ -189,10 +200,14 @@ where l.expires_at < clock_timestamp() or not w.alive`,
   where noted.part > 0
 )
 select 1 as held from held`,
-  finish: `with ended as (
+  finish: `with found as materialized (
+  select k.run, k.state, k.result, k.error, k.keep, j.tid
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), ended as (
   delete from :schema.job j
-  using unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
-  where j.id = k.id and j.run = k.run and j.state > 0
+  using found k
+  where j.ctid = k.tid and j.run = k.run and j.state > 0
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, k.state, j.priority,
     j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result, k.error::json as error, k.keep
 ), progress as (
@@ -247,7 +262,8 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
   where l.worker = $1 and w.key = $1 and not w.alive
     and not exists (
       select from unnest(l.ids, l.runs) as k(id, run)
-      join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+      cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+      where j.run = k.run and j.state > 0 and j.worker = $1
     )
   returning l.claim
 ), remaining as (
@@ -257,11 +273,15 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
   where l.worker = $1 and w.key = $1 and not w.alive and remaining.rows = 0
 )
 select rows::int as left from remaining`,
-  hand_back: `with moved as (
+  hand_back: `with found as materialized (
+  select k.run, k.interrupted, k.reason, j.tid
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, interrupted, reason)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), moved as (
   update :schema.job j
   set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, interruptions = j.interruptions + k.interrupted
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, interrupted, reason)
-  where j.id = k.id and j.run = k.run and j.state = 1
+  from found k
+  where j.ctid = k.tid and j.run = k.run and j.state = 1
   returning j.id, j.run, j.queue, j.started_at, k.reason, k.interrupted
 ), closed as (
   delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
@@ -303,6 +323,7 @@ order by relname`,
   cross join lateral (
     select j.ctid as tid from :schema.job j
     where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
+      and j.lane between m.lane and m.lane and j.priority between m.priority and m.priority
       and j.state = 0 and j.task = any(m.tasks)
     order by j.position limit $2
     for update skip locked
@@ -494,11 +515,12 @@ select '0' where $1 and not exists (select from tick)`,
   j.expires_at <= clock_timestamp() as expired
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state = 1 and j.worker = $1
-where l.worker = $1 and not l.claim = any($2::bigint[])`,
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0`,
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where j.run = k.run and j.state > 0`,
   register_worker: `with started as (
   insert into :schema.worker (name, build, release, tasks, queues) values ($1, $2, $3, $4, $5) returning key
 ), leased as (
@@ -508,19 +530,23 @@ select key from started`,
   release: `with dead as materialized (
   select key from :schema.worker where key = $1 and not alive
 ), held as materialized (
-  select j.id, j.state
+  select j.tid, j.state
   from dead
   join :schema.ledger l on l.worker = dead.key
   cross join unnest(l.ids, l.runs) as k(id, run)
-  join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
-  for update of j skip locked
+  cross join lateral (
+    select j.ctid as tid, j.state from :schema.job j
+    where j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+    limit 1
+    for update skip locked
+  ) as j
 ), freed as (
   update :schema.job j
   set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, losses = j.losses + 1
-  from held where j.id = held.id and held.state = 1
+  from held where j.ctid = held.tid and held.state = 1
   returning j.id, j.run, j.queue, j.started_at
 ), lost as (
-  delete from :schema.job j using held where j.id = held.id and held.state = 2
+  delete from :schema.job j using held where j.ctid = held.tid and held.state = 2
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority, j.version,
     j.queue, j.task, j.input
 ), progress as (
@@ -549,7 +575,8 @@ from :schema.worker w
 where l.worker = $1 and w.key = $1 and w.alive
 returning w.claiming`,
   requests_for: `select r.id, j.run, r.action, r.reason, r.until
-from :schema.request r join :schema.job j on j.id = r.id
+from :schema.request r
+cross join lateral (select * from :schema.job where id = r.id limit 1) as j
 where j.worker = $1 and j.state > 0`,
   resume_job: `with moved as (
   delete from :schema.waiting w where w.id = $1 and w.state = 13 returning w.*
@@ -663,10 +690,15 @@ left join :schema.worker w on w.key = t.worker
 where t.job = $1
 order by t.ended_at desc, t.run desc
 limit $2`,
-  start: `update :schema.job j
+  start: `with found as materialized (
+  select k.run, j.tid
+  from unnest($1::uuid[], $2::int[]) as k(id, run)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+)
+update :schema.job j
 set state = 2
-from unnest($1::uuid[], $2::int[]) as k(id, run)
-where j.id = k.id and j.run = k.run and j.state = 1
+from found k
+where j.ctid = k.tid and j.run = k.run and j.state = 1
 returning j.id`,
   summarize: `select coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::int as ranges
 from pg_catalog.pg_inherits h
@@ -676,8 +708,9 @@ join pg_catalog.pg_am a on a.oid = c.relam and a.amname = 'brin'
 where h.inhparent = ':schema.history'::regclass`,
   unseen_cancels: `select r.id, r.reason, r.owner
 from :schema.request r
-where r.action = 'cancel'
-  and (exists (select from :schema.waiting w where w.id = r.id) or exists (select from :schema.job j where j.id = r.id and j.state = 0))
+left join lateral (select state from :schema.job where id = r.id limit 1) as j on true
+left join lateral (select state from :schema.waiting where id = r.id limit 1) as w on true
+where r.action = 'cancel' and (j.state = 0 or w.state is not null)
 limit 100`,
   wake: `select pg_notify($1, $2)`,
 } as const

@@ -29,7 +29,7 @@ function drop(statement: string, without: string, text: string, becomes = '', ca
   return { statement, without, text, becomes, caughtBy }
 }
 
-const BATCH = 'where j.id = k.id and j.run = k.run and j.state'
+const BATCH = 'where j.ctid = k.tid and j.run = k.run and j.state'
 const SINGLE = 'where j.id = $1 and j.run = $2 and j.state > 0'
 const HELD = 'where id = $1 and run = $2 and state > 0 for share'
 
@@ -89,7 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
   drop('renew', 'alive', ' and w.alive'),
   drop('revoke_worker', 'lease run out', '($2 or not w.alive or exists', '(true or $2 or exists'),
   drop('expired_workers', 'revoked ones', ' or not w.alive'),
-  drop('read_start', 'run', ' and j.run = k.run'),
+  drop('read_start', 'run', 'where j.run = k.run and', 'where'),
   drop('read_start', 'started', 'j.state = 2 as started', 'true as started'),
 
   drop('cancel', 'ready', ' and j.state = 0 returning', ' returning'),

@@ -208,7 +208,7 @@ describe('at a million rows', () => {
       .replace(/^(.{4})(.{4})$/, '$1-$2')}-8000-800000000000`
 
   test('list_live stops after what was asked for', async ({ store }) => {
-    expectPlan(await store.plan('list_live', [null, null, null, null, 21]), {
+    expectPlan(await store.livingPlan('list_live', [null, null, null, null, 21]), {
       uses: ['job_pkey', 'waiting_pkey'],
       pages: 400,
     })
@@ -240,6 +240,9 @@ describe('at a million rows', () => {
   })
 
   test('count_ready counts to its bound and no further', async ({ store }) => {
-    expectPlan(await store.plan('count_ready', ['{million,mine}', 10_001]), { uses: ['job_ready'], pages: 12_000 })
+    expectPlan(await store.livingPlan('count_ready', ['{million,mine}', 10_001]), {
+      uses: ['job_ready'],
+      pages: 12_000,
+    })
   })
 })

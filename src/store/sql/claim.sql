@@ -14,6 +14,7 @@ with allowed as materialized (
   cross join lateral (
     select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
+      and j.lane between band.lane and band.lane and j.priority between band.priority and band.priority
       and j.state = 0 and j.task = any($4::text[])
     order by j.position
     limit band.most

@@ -4,5 +4,6 @@
 select j.queue, count(*)::int as running
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where j.run = k.run and j.state > 0
 group by j.queue

@@ -5,11 +5,15 @@
 --         to its end is over at once.
 -- returns: the ids that were put away
 -- fence: id, run, state = 1 (an at-most-once job that has started is never given back)
-with moved as (
-  delete from :schema.job j
-  using unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
+with found as materialized (
+  select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, j.tid
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
     as k(id, run, state, delay, due, failed, reason, error)
-  where j.id = k.id and j.run = k.run and j.state = 1
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), moved as (
+  delete from :schema.job j
+  using found k
+  where j.ctid = k.tid and j.run = k.run and j.state = 1
   returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])

@@ -4,10 +4,14 @@
 -- returns: the ids that were ended. A missing one was ended before or has moved on: nothing was written for it.
 -- fence: id, run, state > 0
 -- index: job_pkey, checkpoint_pkey, request_pkey
-with ended as (
+with found as materialized (
+  select k.run, k.state, k.result, k.error, k.keep, j.tid
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), ended as (
   delete from :schema.job j
-  using unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
-  where j.id = k.id and j.run = k.run and j.state > 0
+  using found k
+  where j.ctid = k.tid and j.run = k.run and j.state > 0
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, k.state, j.priority,
     j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result, k.error::json as error, k.keep
 ), progress as (

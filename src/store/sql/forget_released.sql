@@ -7,7 +7,8 @@ with emptied as (
   where l.worker = $1 and w.key = $1 and not w.alive
     and not exists (
       select from unnest(l.ids, l.runs) as k(id, run)
-      join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+      cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+      where j.run = k.run and j.state > 0 and j.worker = $1
     )
   returning l.claim
 ), remaining as (

@@ -3,11 +3,15 @@
 --         $5 worker int, $6 claims bigint[] that this closes
 -- returns: id, queue of what was given back
 -- fence: id, run, state = 1
-with moved as (
+with found as materialized (
+  select k.run, k.interrupted, k.reason, j.tid
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, interrupted, reason)
+  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+), moved as (
   update :schema.job j
   set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, interruptions = j.interruptions + k.interrupted
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, interrupted, reason)
-  where j.id = k.id and j.run = k.run and j.state = 1
+  from found k
+  where j.ctid = k.tid and j.run = k.run and j.state = 1
   returning j.id, j.run, j.queue, j.started_at, k.reason, k.interrupted
 ), closed as (
   delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])

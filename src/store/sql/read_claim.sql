@@ -6,5 +6,5 @@ select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input,
   j.expires_at <= clock_timestamp() as expired
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state = 1 and j.worker = $1
-where l.worker = $1 and not l.claim = any($2::bigint[])
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1

@@ -3,4 +3,5 @@
 -- returns: id, started: whether the start of this run stands
 select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)
-join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where j.run = k.run and j.state > 0

@@ -7,19 +7,23 @@
 with dead as materialized (
   select key from :schema.worker where key = $1 and not alive
 ), held as materialized (
-  select j.id, j.state
+  select j.tid, j.state
   from dead
   join :schema.ledger l on l.worker = dead.key
   cross join unnest(l.ids, l.runs) as k(id, run)
-  join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
-  for update of j skip locked
+  cross join lateral (
+    select j.ctid as tid, j.state from :schema.job j
+    where j.id = k.id and j.run = k.run and j.state > 0 and j.worker = $1
+    limit 1
+    for update skip locked
+  ) as j
 ), freed as (
   update :schema.job j
   set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, losses = j.losses + 1
-  from held where j.id = held.id and held.state = 1
+  from held where j.ctid = held.tid and held.state = 1
   returning j.id, j.run, j.queue, j.started_at
 ), lost as (
-  delete from :schema.job j using held where j.id = held.id and held.state = 2
+  delete from :schema.job j using held where j.ctid = held.tid and held.state = 2
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority, j.version,
     j.queue, j.task, j.input
 ), progress as (

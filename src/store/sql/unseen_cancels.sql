@@ -4,6 +4,7 @@
 -- index: request is small; job_pkey, waiting_pkey
 select r.id, r.reason, r.owner
 from :schema.request r
-where r.action = 'cancel'
-  and (exists (select from :schema.waiting w where w.id = r.id) or exists (select from :schema.job j where j.id = r.id and j.state = 0))
+left join lateral (select state from :schema.job where id = r.id limit 1) as j on true
+left join lateral (select state from :schema.waiting where id = r.id limit 1) as w on true
+where r.action = 'cancel' and (j.state = 0 or w.state is not null)
 limit 100

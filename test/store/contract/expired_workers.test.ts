@@ -18,5 +18,5 @@ test('names workers whose lease has run out, and revoked ones that are not empti
 test('reads a row a live worker, no jobs', async ({ store }) => {
   const plan = await store.plan('expired_workers', [])
   expectPlan(plan, { uses: [], pages: 30 })
-  expect(plan.scans.map(({ table }) => table).sort()).toEqual(['lease', 'worker'])
+  expect(new Set(plan.scans.map(({ table }) => table))).toEqual(new Set(['lease', 'worker']))
 })

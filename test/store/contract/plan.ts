@@ -33,6 +33,15 @@ export function readPlan(explained: unknown): Plan {
   }
 }
 
+/** What both do, and the pages of the one that touches more. */
+export function worse(a: Plan, b: Plan): Plan {
+  return {
+    scans: [...a.scans, ...b.scans],
+    indexes: new Set([...a.indexes].filter((index) => b.indexes.has(index))),
+    pages: Math.max(a.pages, b.pages),
+  }
+}
+
 function* walk(node: Node): Generator<Node> {
   yield node
   for (const child of node.Plans ?? []) yield* walk(child)
