@@ -145,7 +145,7 @@ export class Upkeep {
     if (!(await revokeWorker(db, worker, false))) return
     this.#reset = true
     for (let round = 0; round < RELEASE_ROUNDS; round++) {
-      const { freed, left } = await releaseWorker(db, worker, `worker ${name} vanished`)
+      const { freed, left } = await releaseWorker(db, worker, { outcome: 'lost', reason: `worker ${name} vanished` })
       for (const { queue } of freed) if (queue !== null) onReady(queue)
       if (freed.length > 0) onRevoked(name, freed.length)
       if (left === 0 || freed.length === 0) return

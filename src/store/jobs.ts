@@ -227,6 +227,8 @@ export interface Delay extends Fence {
   readonly reason: string | null
   /** JSON text. */
   readonly error: string | null
+  /** Its process died of itself. */
+  readonly crashed?: boolean | undefined
 }
 
 /** Puts running jobs away until a time. Resolves with the ids that were. */
@@ -247,6 +249,7 @@ export async function delay(
       jobs.map((job) => job.error),
       closing.worker,
       plainArray(closing.claims),
+      jobs.some((job) => job.crashed) ? plainArray(jobs.map((job) => (job.crashed ? 1 : 0))) : '{}',
     ],
     on,
   )
@@ -257,6 +260,25 @@ export interface HandBack extends Fence {
   readonly interrupted: boolean
   /** null: not worth a line in the job's story. */
   readonly reason: string | null
+  /** Its process died of itself. */
+  readonly crashed?: boolean | undefined
+  /** JSON text: what the process died of. */
+  readonly error?: string | null | undefined
+}
+
+/** What became of a job that goes back: how often it was stopped, and whether that got it anywhere. */
+export interface GivenBackJob {
+  readonly task: string
+  readonly interruptions: number
+  /** Interruptions since its cursor last moved on. */
+  readonly fruitless: number
+  /** It has a cursor to go on from. */
+  readonly resumes: boolean
+}
+
+export interface GivenBack extends GivenBackJob {
+  readonly id: string
+  readonly queue: string
 }
 
 /** Gives running jobs back, claimable at once. Resolves with what was given back. */
@@ -265,7 +287,7 @@ export async function handBack(
   jobs: readonly HandBack[],
   closing: Closing,
   on: Queryable = db,
-): Promise<{ id: string; queue: string }[]> {
+): Promise<GivenBack[]> {
   return db.run(
     'hand_back',
     [
@@ -274,6 +296,8 @@ export async function handBack(
       jobs.map((job) => job.reason),
       closing.worker,
       plainArray(closing.claims),
+      jobs.some((job) => job.crashed) ? plainArray(jobs.map((job) => (job.crashed ? 1 : 0))) : '{}',
+      textArray(jobs, (job) => job.error ?? null),
     ],
     on,
   )

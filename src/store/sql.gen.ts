@@ -139,23 +139,25 @@ limit 20`,
 from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
   delay: `with found as materialized (
-  select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, j.tid
-  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[])
-    as k(id, run, state, delay, due, failed, reason, error)
+  select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, k.crashed, j.tid, c.items, c.moved
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $11::smallint[])
+    as k(id, run, state, delay, due, failed, reason, error, crashed)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+  left join lateral (select items, moved from :schema.checkpoint where id = k.id limit 1) as c on true
 ), moved as (
   delete from :schema.job j
   using found k
   where j.ctid = k.tid and j.run = k.run and j.state = 1
-  returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error
+  returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error, k.items,
+    case when k.moved = j.run then 0 else j.crashes end + coalesce(k.crashed, 0) as crashed
 ), closed as (
   delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
 ), answered as (
   delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id and r.action = 'pause' returning r.id
 ), told as (
-  insert into :schema.trail (job, run, worker, outcome, reason, error, started_at)
+  insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
   select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,
-    reason, error::json, started_at
+    reason, error::json, items, started_at
   from moved
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
@@ -163,7 +165,7 @@ insert into :schema.waiting (id, due_at, created_at, expires_at, run, interrupti
 select id,
   case when next = 13 and id not in (select id from answered) then clock_timestamp()
     else coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())) end,
-  created_at, expires_at, run, interruptions, losses, failures + failed, crashes, next, priority, version, queue, task, input, reason
+  created_at, expires_at, run, interruptions, losses, failures + failed, crashed, next, priority, version, queue, task, input, reason
 from moved
 returning id`,
   enqueue: `insert into :schema.job (id, queue, task, version, priority, input, expires_at)
@@ -218,11 +220,12 @@ select 1 as held from held`,
 ), closed as (
   delete from :schema.ledger where worker = $7 and claim = any($8::bigint[])
 ), told as (
-  insert into :schema.trail (job, run, worker, outcome, error, started_at)
-  select id, run, worker,
-    case state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end,
-    error, started_at
-  from ended where state <> 20
+  insert into :schema.trail (job, run, worker, outcome, error, items, started_at)
+  select e.id, e.run, e.worker,
+    case e.state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end,
+    e.error, p.items, e.started_at
+  from ended e left join progress p on p.id = e.id
+  where e.state <> 20
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
     at_most_once, queue, task, input, result, error, items, total, cursor)
@@ -274,23 +277,27 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
 )
 select rows::int as left from remaining`,
   hand_back: `with found as materialized (
-  select k.run, k.interrupted, k.reason, j.tid
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, interrupted, reason)
+  select k.run, k.interrupted, k.reason, k.crashed, k.error, j.tid, c.items, c.moved, c.interruptions
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $7::int[], $8::text[]) as k(id, run, interrupted, reason, crashed, error)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
+  left join lateral (select items, moved, interruptions from :schema.checkpoint where id = k.id limit 1) as c on true
 ), moved as (
   update :schema.job j
-  set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, interruptions = j.interruptions + k.interrupted
+  set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, interruptions = j.interruptions + k.interrupted,
+    crashes = least(case when k.moved = j.run then 0 else j.crashes end + coalesce(k.crashed, 0), 32767)
   from found k
   where j.ctid = k.tid and j.run = k.run and j.state = 1
-  returning j.id, j.run, j.queue, j.started_at, k.reason, k.interrupted
+  returning j.id, j.run, j.queue, j.task, j.started_at, j.interruptions, k.reason, k.interrupted, k.crashed, k.error, k.items,
+    j.interruptions - coalesce(k.interruptions, 0) as fruitless, coalesce(k.moved, 0) > 0 as resumes
 ), closed as (
   delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
 ), told as (
-  insert into :schema.trail (job, run, worker, outcome, reason, started_at)
-  select id, run, $5, case when interrupted > 0 then 'interrupted' else 'yielded' end, reason, started_at
+  insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
+  select id, run, $5, case when crashed > 0 then 'crashed' when interrupted > 0 then 'interrupted' else 'yielded' end, reason, error::json,
+    items, started_at
   from moved where reason is not null
 )
-select id, queue from moved`,
+select id, queue, task, interruptions, fruitless, resumes from moved`,
   health_horizon: `select kind, who, detail, xids, ms
 from (
   select 'session' as kind, pid::text as who, concat_ws(', ', usename, nullif(application_name, ''), state) as detail,
@@ -529,8 +536,10 @@ where j.run = k.run and j.state > 0`,
 select key from started`,
   release: `with dead as materialized (
   select key from :schema.worker where key = $1 and not alive
+), death as (
+  select ($3::text = 'lost')::int as lost, ($3::text = 'crashed')::int as crashed, ($3::text = 'interrupted')::int as interrupted
 ), held as materialized (
-  select j.tid, j.state
+  select j.tid, j.state, c.items, coalesce(c.moved, 0) as moved, coalesce(c.interruptions, 0) as interruptions
   from dead
   join :schema.ledger l on l.worker = dead.key
   cross join unnest(l.ids, l.runs) as k(id, run)
@@ -540,35 +549,39 @@ select key from started`,
     limit 1
     for update skip locked
   ) as j
+  left join lateral (select items, moved, interruptions from :schema.checkpoint where id = k.id limit 1) as c on true
 ), freed as (
   update :schema.job j
-  set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, losses = j.losses + 1
-  from held where j.ctid = held.tid and held.state = 1
-  returning j.id, j.run, j.queue, j.started_at
-), lost as (
+  set state = 0, lane = 0, position = nextval(':schema.position'), worker = null, losses = j.losses + d.lost,
+    interruptions = j.interruptions + d.interrupted,
+    crashes = least(case when held.moved = j.run then 0 else j.crashes end + d.crashed, 32767)
+  from held, death d where j.ctid = held.tid and held.state = 1
+  returning j.id, j.run, j.queue, j.task, j.started_at, j.interruptions, j.interruptions - held.interruptions as fruitless,
+    held.moved > 0 as resumes, held.items
+), ended as (
   delete from :schema.job j using held where j.ctid = held.tid and held.state = 2
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority, j.version,
     j.queue, j.task, j.input
 ), progress as (
-  delete from :schema.checkpoint c using lost where c.id = lost.id
+  delete from :schema.checkpoint c using ended where c.id = ended.id
   returning c.id, c.items, c.total, c.cursor
 ), requests as (
-  delete from :schema.request r using lost where r.id = lost.id
+  delete from :schema.request r using ended where r.id = ended.id
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
-    at_most_once, queue, task, input, items, total, cursor)
-  select l.id, l.created_at, l.started_at, l.run, l.worker, l.interruptions, l.losses + 1, l.failures, l.crashes, 24, l.priority, l.version,
-    true, l.queue, l.task, l.input, p.items, p.total, p.cursor
-  from lost l left join progress p on p.id = l.id
+    at_most_once, queue, task, input, error, items, total, cursor)
+  select e.id, e.created_at, e.started_at, e.run, e.worker, e.interruptions + d.interrupted, e.losses + d.lost, e.failures,
+    e.crashes + d.crashed, 24 + d.interrupted, e.priority, e.version, true, e.queue, e.task, e.input, $4::json, p.items, p.total, p.cursor
+  from ended e cross join death d left join progress p on p.id = e.id
 ), told as (
-  insert into :schema.trail (job, run, worker, outcome, reason, started_at)
-  select id, run, $1, 'lost', $2, started_at from freed
+  insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
+  select id, run, $1, $3::text, $2, $4::json, items, started_at from freed
   union all
-  select id, run, $1, 'lost', $2, started_at from lost
+  select e.id, e.run, $1, $3::text, $2, $4::json, p.items, e.started_at from ended e left join progress p on p.id = e.id
 )
-select id, queue from freed
+select id, queue, task, interruptions, fruitless, resumes from freed
 union all
-select id, null from lost`,
+select id, null, task, interruptions, 0, false from ended`,
   renew: `update :schema.lease l
 set expires_at = clock_timestamp() + $2::float8 * interval '1 ms', renewed_at = clock_timestamp()
 from :schema.worker w
@@ -600,8 +613,9 @@ select null from withdrawn`,
   from ended
   returning id, queue
 ), progress as (
-  insert into :schema.checkpoint (id, run, items, total, cursor)
-  select id, run, items, total, cursor from ended where items is not null and not at_most_once
+  insert into :schema.checkpoint (id, run, items, total, cursor, moved)
+  select id, run, items, total, cursor, case when cursor::text <> 'null' then run else 0 end
+  from ended where items is not null and not at_most_once
 ), forgotten as (
   -- Asked in the instant in which the job ended: it was not meant for what comes now.
   delete from :schema.request r using ended where r.id = ended.id
@@ -611,7 +625,8 @@ select null from withdrawn`,
   delete from :schema.waiting w where w.id = $1 and w.state in (10, 11, 12, 14) returning w.*
 ), ready as (
   insert into :schema.job (id, created_at, expires_at, run, interruptions, losses, failures, crashes, lane, priority, version, queue, task, input)
-  select id, created_at, expires_at, run, interruptions, losses, failures, crashes, 0, priority, version, queue, task, input
+  select id, created_at, expires_at, run, interruptions, losses, failures, case when state = 14 then 0 else crashes end, 0, priority, version,
+    queue, task, input
   from due
   returning id, queue
 )
@@ -624,24 +639,32 @@ where w.key = $1
   and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
 returning w.key`,
   save_checkpoint: `with held as (
-  select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
+  select id, run, interruptions from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
-  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate)
-  select held.id, held.run, $3, $4, $5::json, $6 from held
+  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate, moved, interruptions)
+  select held.id, held.run, $3::bigint, $4, $5::text::json, $6, case when $3::bigint > 0 and $5::text <> 'null' then held.run else 0 end,
+    held.interruptions
+  from held
   on conflict (id) do update
   set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, rate = excluded.rate,
+    moved = case when excluded.moved > 0 and excluded.items > c.items then excluded.moved else c.moved end,
+    interruptions = case when excluded.moved > 0 and excluded.items > c.items then excluded.interruptions else c.interruptions end,
     updated_at = clock_timestamp()
   where c.items <= excluded.items
   returning c.id
 )
 select r.action, r.reason, r.until from saved left join :schema.request r on r.id = saved.id`,
   save_checkpoint_tx: `with held as (
-  select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
+  select id, run, interruptions from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
-  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate)
-  select held.id, held.run, $3, $4, $5::json, $6 from held
+  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate, moved, interruptions)
+  select held.id, held.run, $3::bigint, $4, $5::text::json, $6, case when $3::bigint > 0 and $5::text <> 'null' then held.run else 0 end,
+    held.interruptions
+  from held
   on conflict (id) do update
   set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, rate = excluded.rate,
+    moved = case when excluded.moved > 0 and excluded.items > c.items then excluded.moved else c.moved end,
+    interruptions = case when excluded.moved > 0 and excluded.items > c.items then excluded.interruptions else c.interruptions end,
     updated_at = clock_timestamp()
   where c.items <= excluded.items
   returning c.id
@@ -684,7 +707,7 @@ left join :schema.waiting w on w.id = p.job
 left join :schema.checkpoint c on c.id = p.job
 where p.root = (select root from :schema.part where job = $1)
 order by p.part`,
-  show_trail: `select t.run, t.outcome, t.reason, t.error::text as error, t.started_at, t.ended_at, t.worker as worker_key, w.name as worker, w.build
+  show_trail: `select t.run, t.outcome, t.reason, t.error::text as error, t.items, t.started_at, t.ended_at, t.worker as worker_key, w.name as worker, w.build
 from :schema.trail t
 left join :schema.worker w on w.key = t.worker
 where t.job = $1
@@ -804,6 +827,8 @@ create table :schema.ledger (
 );
 
 -- Saved progress of iterations. It lives until the job ends; a failed job's cursor goes to \`history\`, and comes back on a manual retry.
+-- \`moved\`: the last run that moved the cursor on (0: none; a plain task's progress has no cursor to go on from), and how often the job had
+-- been interrupted then: what came after moved nothing.
 create table :schema.checkpoint (
   id          uuid primary key,
   run         integer not null,
@@ -811,6 +836,8 @@ create table :schema.checkpoint (
   total       bigint,
   rate        real,
   cursor      json,
+  moved       integer not null default 0,
+  interruptions  integer not null default 0,
   updated_at  timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
@@ -853,7 +880,8 @@ create table :schema.history (
 create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16);
 create table :schema.history_default partition of :schema.history default;
 
--- Runs that ended otherwise than by completing their job: the story of a job, told by \`jobs show\`.
+-- Runs that ended otherwise than by completing their job: the story of a job, told by \`jobs show\`. \`error\`: what was thrown, or what its
+-- process died of; \`items\`: how far the job was then.
 create table :schema.trail (
   job         uuid not null,
   run         integer not null,
@@ -861,6 +889,7 @@ create table :schema.trail (
   outcome     text not null,
   reason      text,
   error       json,
+  items       bigint,
   started_at  timestamptz,
   ended_at    timestamptz not null default clock_timestamp()
 ) partition by range (ended_at);

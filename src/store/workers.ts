@@ -1,5 +1,6 @@
 import { nameArray } from './arrays.ts'
 import type { Database } from './db.ts'
+import type { GivenBackJob } from './jobs.ts'
 
 export interface WorkerRow {
   readonly name: string
@@ -39,13 +40,33 @@ export async function revokeWorker(db: Database, worker: number, force: boolean)
   return (await db.run('revoke_worker', [worker, force])).length > 0
 }
 
+/** How a worker ended, as far as anybody knows. */
+export interface Death {
+  /**
+   * `'lost'`: nobody saw it. `'crashed'`: somebody saw its process die of itself: all its jobs are suspected. `'interrupted'`: it was told to
+   * go, and was killed with what it had not let go of.
+   */
+  readonly outcome: 'lost' | 'crashed' | 'interrupted'
+  readonly reason: string
+  /** The cause of death: plain JSON. */
+  readonly error?: object | undefined
+}
+
+/** A job of a worker that is gone. */
+export interface Released extends GivenBackJob {
+  readonly id: string
+  /** null: it has ended, for it may start only once. */
+  readonly queue: string | null
+}
+
 /** One round of giving a revoked worker's jobs back: what was freed, and whether the ledger still holds something. */
 export async function releaseWorker(
   db: Database,
   worker: number,
-  reason: string,
-): Promise<{ freed: { id: string; queue: string | null }[]; left: number }> {
-  const freed = await db.run<{ id: string; queue: string | null }>('release', [worker, reason])
+  { outcome, reason, error }: Death,
+): Promise<{ freed: Released[]; left: number }> {
+  const cause = error === undefined ? null : JSON.stringify(error)
+  const freed = await db.run<Released>('release', [worker, reason, outcome, cause])
   return { freed, left: await forgetReleased(db, worker) }
 }
 

@@ -17,8 +17,11 @@ export interface Job {
   failures: number
   interruptions: number
   losses: number
+  crashes: number
   /** Saved progress; null: none. */
   items: number | null
+  /** The last run that moved its cursor on; 0: none. */
+  moved: number
   once: boolean
 }
 
@@ -47,4 +50,4 @@ export const RUNNING: readonly number[] = [S.running, S.started]
 /** What giving a job back changes. */
 export const FRONT = { state: S.ready, lane: 0, position: null, worker: null }
 /** What a new job has not. */
-export const NONE = { interruptions: 0, losses: 0, items: null, once: false }
+export const NONE = { interruptions: 0, losses: 0, crashes: 0, items: null, moved: 0, once: false }

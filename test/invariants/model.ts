@@ -94,9 +94,10 @@ export class Model {
     return moved
   }
 
-  delay(fence: Fence, state: number): boolean {
+  delay(fence: Fence, state: number, crashed: boolean): boolean {
     const moved = this.#move(fence, [S.running], (job) => ({
       state,
+      crashes: crashesAfter(job, crashed),
       failures: job.failures + (state === S.retrying ? 1 : 0),
     }))
     if (!moved) return false
@@ -107,15 +108,20 @@ export class Model {
     return true
   }
 
-  handBack(fence: Fence, interrupted: boolean): boolean {
+  handBack(fence: Fence, interrupted: boolean, crashed = false): boolean {
     return this.#move(fence, [S.running], (job) => ({
       ...FRONT,
+      crashes: crashesAfter(job, crashed),
       interruptions: job.interruptions + (interrupted ? 1 : 0),
     }))
   }
 
   checkpoint(fence: Fence, items: number): boolean {
-    return items >= (this.jobs.get(fence.id)?.items ?? 0) && this.#move(fence, RUNNING, () => ({ items }))
+    const before = this.jobs.get(fence.id)?.items ?? 0
+    return (
+      items >= before &&
+      this.#move(fence, RUNNING, ({ moved }) => ({ items, moved: items > before ? fence.run : moved }))
+    )
   }
 
   fanOut(fence: Fence, part: string): boolean {
@@ -149,14 +155,20 @@ export class Model {
   }
 
   /** The ids that were given back or ended as lost. */
-  release(key: number): string[] {
+  release(key: number, outcome: 'lost' | 'crashed' | 'interrupted'): string[] {
     const worker = this.worker(key)
     if (worker.alive) return []
     const held = [...this.jobs.values()].filter((job) => job.worker === key && RUNNING.includes(job.state))
     for (const job of held) {
       const once = job.state === S.started
       if (once) this.requests.delete(job.id)
-      Object.assign(job, once ? { state: S.lost, once, worker: null } : FRONT, { losses: job.losses + 1 })
+      const end = outcome === 'interrupted' ? S.interrupted : S.lost
+      const crashed = outcome === 'crashed'
+      Object.assign(job, once ? { state: end, once, worker: null } : FRONT, {
+        losses: job.losses + (outcome === 'lost' ? 1 : 0),
+        interruptions: job.interruptions + (outcome === 'interrupted' ? 1 : 0),
+        crashes: once ? job.crashes + (crashed ? 1 : 0) : crashesAfter(job, crashed),
+      })
     }
     this.forget(key)
     return held.map((job) => job.id)
@@ -207,8 +219,9 @@ export class Model {
   /** The id of the job that is ready now. */
   retry(id: string, fresh: string): string | undefined {
     const job = this.job(id)
-    if ([S.scheduled, S.retrying, S.snoozed, S.parked].some((state) => state === job.state)) Object.assign(job, FRONT)
-    else if (job.state <= S.completed) return undefined
+    if ([S.scheduled, S.retrying, S.snoozed, S.parked].some((state) => state === job.state)) {
+      Object.assign(job, FRONT, job.state === S.parked ? { crashes: 0 } : {})
+    } else if (job.state <= S.completed) return undefined
     else if (job.once) {
       this.requests.delete(id)
       this.add(fresh, job.task, job.priority, S.ready)
@@ -216,7 +229,13 @@ export class Model {
       return fresh
     } else {
       this.requests.delete(id)
-      Object.assign(job, FRONT, { failures: 0, interruptions: 0, losses: 0 })
+      Object.assign(job, FRONT, {
+        failures: 0,
+        interruptions: 0,
+        losses: 0,
+        crashes: 0,
+        moved: (job.items ?? 0) > 0 ? job.run : 0,
+      })
     }
     return id
   }
@@ -255,4 +274,9 @@ export class Model {
     Object.assign(job, change(job))
     return true
   }
+}
+
+/** Progress clears the crashes of the runs before it. */
+function crashesAfter({ moved, run, crashes }: Job, crashed: boolean): number {
+  return (moved === run ? 0 : crashes) + (crashed ? 1 : 0)
 }

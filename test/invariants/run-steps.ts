@@ -135,12 +135,12 @@ export const RUN_STEPS = [
   ),
   step(
     'put away',
-    fc.record({ nth: number, stale: fc.boolean(), state: fc.constantFrom(11, 12, 13, 14) }),
+    fc.record({ nth: number, stale: fc.boolean(), state: fc.constantFrom(11, 12, 13, 14), crashed: fc.boolean() }),
     async (model, { db }, args) => {
       const held = fenceOf(model, args)
       if (held === undefined) return undefined
       const closing = letGo(model, held)
-      const expected = model.delay(held, args.state)
+      const expected = model.delay(held, args.state, args.crashed)
       const write = {
         ...held,
         state: args.state,
@@ -148,6 +148,7 @@ export const RUN_STEPS = [
         failed: args.state === S.retrying,
         reason: null,
         error: null,
+        crashed: args.crashed,
       }
       return [expected, (await jobs.delay(db, [write], closing)).has(held.id)]
     },
@@ -155,13 +156,14 @@ export const RUN_STEPS = [
   ),
   step(
     'hand back',
-    fc.record({ nth: number, stale: fc.boolean(), interrupted: fc.boolean() }),
+    fc.record({ nth: number, stale: fc.boolean(), interrupted: fc.boolean(), crashed: fc.boolean() }),
     async (model, { db }, args) => {
       const held = fenceOf(model, args)
       if (held === undefined) return undefined
       const closing = letGo(model, held)
-      const expected = model.handBack(held, args.interrupted)
-      const back = await jobs.handBack(db, [{ ...held, interrupted: args.interrupted, reason: null }], closing)
+      const expected = model.handBack(held, args.interrupted, args.crashed)
+      const write = { ...held, interrupted: args.interrupted, crashed: args.crashed, reason: null }
+      const back = await jobs.handBack(db, [write], closing)
       return [expected, back.length === 1]
     },
     6,

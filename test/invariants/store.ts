@@ -3,7 +3,7 @@ import type { Stage } from '../support/stage.ts'
 import { type Fence, type Job, S } from './facts.ts'
 import type { Model } from './model.ts'
 
-interface Row extends Omit<Job, 'once' | 'items' | 'lane' | 'position'> {
+interface Row extends Omit<Job, 'once' | 'items' | 'moved' | 'lane' | 'position'> {
   readonly place: 'job' | 'waiting' | 'history'
   readonly once: boolean
   readonly lane: number | null
@@ -23,12 +23,12 @@ interface Everything {
 const EVERYTHING = `
 select
   (select coalesce(json_agg(j), '[]') from (
-    select 'job' as place, id, task, priority, state, run, worker, failures, interruptions, losses, lane, position, null::bigint as items, false as once
+    select 'job' as place, id, task, priority, state, run, worker, failures, interruptions, losses, crashes, lane, position, null::bigint as items, false as once
     from :schema.job
     union all
-    select 'waiting', id, task, priority, state, run, null, failures, interruptions, losses, null, null, null, false from :schema.waiting
+    select 'waiting', id, task, priority, state, run, null, failures, interruptions, losses, crashes, null, null, null, false from :schema.waiting
     union all
-    select 'history', id, task, priority, state, run, null, failures, interruptions, losses, null, null, items, at_most_once from :schema.history
+    select 'history', id, task, priority, state, run, null, failures, interruptions, losses, crashes, null, null, items, at_most_once from :schema.history
   ) as j) as jobs,
   (select coalesce(json_object_agg(worker || ' ' || claim, (
     select json_agg(json_build_object('id', k.id, 'run', k.run)) from unnest(ids, runs) as k(id, run)
@@ -113,7 +113,7 @@ function seen(
   row: Pick<Row, 'place'> & Partial<Row> & { id: string },
   items: number | null,
 ): { id: string; [column: string]: unknown } {
-  const { place, id, task, priority, state, run, failures, interruptions, losses } = row
+  const { place, id, task, priority, state, run, failures, interruptions, losses, crashes } = row
   const shared = {
     place,
     id,
@@ -124,6 +124,7 @@ function seen(
     failures,
     interruptions,
     losses,
+    crashes,
     items: items === null ? null : Number(items),
   }
   if (place === 'history') return { ...shared, once: row.once }

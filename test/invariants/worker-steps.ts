@@ -9,6 +9,7 @@ import { byId } from './store.ts'
 
 const NONE = { worker: -1, claims: [] }
 const QUEUE = 'q'
+const DEATHS = fc.constantFrom('lost' as const, 'crashed' as const, 'interrupted' as const)
 /** What each of the workers knows; the task `once` is one that starts at most once. */
 const TASKS = [['a', 'b', 'once'], ['a', 'b', 'once'], ['a']] as const
 
@@ -85,10 +86,10 @@ export const WORKER_STEPS = [
     const { key } = workerOf(model, nth)
     return [model.revoke(key, force), await workers.revokeWorker(db, key, force)]
   }),
-  step('release', number, async (model, { db }, nth) => {
+  step('release', fc.record({ nth: number, outcome: DEATHS }), async (model, { db }, { nth, outcome }) => {
     const { key } = workerOf(model, nth)
-    const expected = sorted(model.release(key))
-    const { freed, left } = await workers.releaseWorker(db, key, 'test')
+    const expected = sorted(model.release(key, outcome))
+    const { freed, left } = await workers.releaseWorker(db, key, { outcome, reason: 'test' })
     return [
       [expected, model.forget(key)],
       [sorted(freed.map(({ id }) => id)), left],
@@ -99,11 +100,11 @@ export const WORKER_STEPS = [
     const found = await workers.expiredWorkers(db)
     for (const { key } of expected) {
       model.revoke(key, false)
-      model.release(key)
+      model.release(key, 'lost')
     }
     for (const { worker } of found) {
       await workers.revokeWorker(db, worker, false)
-      await workers.releaseWorker(db, worker, 'test')
+      await workers.releaseWorker(db, worker, { outcome: 'lost', reason: 'test' })
     }
     return [sorted(expected.map(({ key }) => `${key}`)), sorted(found.map(({ worker }) => `${worker}`))]
   }),

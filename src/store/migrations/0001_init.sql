@@ -86,6 +86,8 @@ create table :schema.ledger (
 );
 
 -- Saved progress of iterations. It lives until the job ends; a failed job's cursor goes to `history`, and comes back on a manual retry.
+-- `moved`: the last run that moved the cursor on (0: none; a plain task's progress has no cursor to go on from), and how often the job had
+-- been interrupted then: what came after moved nothing.
 create table :schema.checkpoint (
   id          uuid primary key,
   run         integer not null,
@@ -93,6 +95,8 @@ create table :schema.checkpoint (
   total       bigint,
   rate        real,
   cursor      json,
+  moved       integer not null default 0,
+  interruptions  integer not null default 0,
   updated_at  timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
@@ -135,7 +139,8 @@ create table :schema.history (
 create index history_id on :schema.history using brin (id uuid_minmax_multi_ops) with (pages_per_range = 16);
 create table :schema.history_default partition of :schema.history default;
 
--- Runs that ended otherwise than by completing their job: the story of a job, told by `jobs show`.
+-- Runs that ended otherwise than by completing their job: the story of a job, told by `jobs show`. `error`: what was thrown, or what its
+-- process died of; `items`: how far the job was then.
 create table :schema.trail (
   job         uuid not null,
   run         integer not null,
@@ -143,6 +148,7 @@ create table :schema.trail (
   outcome     text not null,
   reason      text,
   error       json,
+  items       bigint,
   started_at  timestamptz,
   ended_at    timestamptz not null default clock_timestamp()
 ) partition by range (ended_at);

@@ -22,11 +22,12 @@ with found as materialized (
 ), closed as (
   delete from :schema.ledger where worker = $7 and claim = any($8::bigint[])
 ), told as (
-  insert into :schema.trail (job, run, worker, outcome, error, started_at)
-  select id, run, worker,
-    case state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end,
-    error, started_at
-  from ended where state <> 20
+  insert into :schema.trail (job, run, worker, outcome, error, items, started_at)
+  select e.id, e.run, e.worker,
+    case e.state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end,
+    e.error, p.items, e.started_at
+  from ended e left join progress p on p.id = e.id
+  where e.state <> 20
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
     at_most_once, queue, task, input, result, error, items, total, cursor)

@@ -4,12 +4,16 @@
 -- fence: id, run, state > 0; a stale one raises HF001, so that nothing in the transaction can commit. HF002 when the transaction is not
 --        the one the engine opened (the nonce was set local to it): the handler must have ended it.
 with held as (
-  select id, run from :schema.job where id = $1 and run = $2 and state > 0 for share
+  select id, run, interruptions from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
-  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate)
-  select held.id, held.run, $3, $4, $5::json, $6 from held
+  insert into :schema.checkpoint as c (id, run, items, total, cursor, rate, moved, interruptions)
+  select held.id, held.run, $3::bigint, $4, $5::text::json, $6, case when $3::bigint > 0 and $5::text <> 'null' then held.run else 0 end,
+    held.interruptions
+  from held
   on conflict (id) do update
   set run = excluded.run, items = excluded.items, total = coalesce(excluded.total, c.total), cursor = excluded.cursor, rate = excluded.rate,
+    moved = case when excluded.moved > 0 and excluded.items > c.items then excluded.moved else c.moved end,
+    interruptions = case when excluded.moved > 0 and excluded.items > c.items then excluded.interruptions else c.interruptions end,
     updated_at = clock_timestamp()
   where c.items <= excluded.items
   returning c.id

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { type Delay, delay, type Fence, start } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
@@ -78,6 +79,17 @@ test('a pause is over at once that was taken back, or overruled by a cancellatio
   expect(await store.of('request', 'id', overruled.id)).toMatchObject([{ action: 'cancel' }])
 })
 
+test('counts the crash of a job that is parked for it; progress clears those before', async ({ store }) => {
+  const [guilty, moved] = [await store.running(), await store.running()]
+  for (const { id } of [guilty, moved]) await store.rows('update holdfast.job set crashes = 2 where id = $1', [id])
+  await saveCheckpoint(store.db, moved, { items: 3, total: undefined, cursor: '3', rate: undefined })
+  const writes = [{ ...put(guilty), state: 14, failed: false, crashed: true }, put(moved)]
+  await delay(store.db, writes, { worker: -1, claims: [] })
+  expect(await store.job(guilty.id)).toMatchObject({ state: 14, crashes: 3, failures: 0 })
+  expect(await store.job(moved.id)).toMatchObject({ state: 11, crashes: 0, failures: 1 })
+  expect(await store.of('trail', 'job', moved.id)).toMatchObject([{ items: '3' }])
+})
+
 test('never gives back a job that started at most once', async ({ store }) => {
   const job = await store.running()
   await start(store.db, [job])
@@ -90,6 +102,6 @@ refusesStaleFences(({ db }, fence) => delay(db, [put(fence)], { worker: -1, clai
 test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(100)
   const all = <T>(value: T) => ids.map(() => value)
-  const values = [ids, runs, all(11), all(1000), all(null), all(1), all('r'), all('{}'), worker, [1]]
+  const values = [ids, runs, all(11), all(1000), all(null), all(1), all('r'), all('{}'), worker, [1], all(0)]
   expectPlan(await store.plan('delay', values), { uses: ['job_pkey', 'ledger_pkey'], pages: 2_000 })
 })

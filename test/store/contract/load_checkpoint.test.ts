@@ -33,7 +33,7 @@ test('tells which part of an iteration the job is', async ({ store }) => {
 test('tells that the worker of the run before vanished, and not of earlier ones', async ({ store }) => {
   const lost = await store.running()
   await revokeWorker(store.db, lost.worker, true)
-  await releaseWorker(store.db, lost.worker, 'test')
+  await releaseWorker(store.db, lost.worker, { outcome: 'lost', reason: 'test' })
   const worker = await store.worker()
   const [again] = await store.claim(worker, 1, 77)
   expect((await loadCheckpoint(store.db, { id: lost.id, run: 2 }))?.afterLoss).toBe(true)

@@ -36,7 +36,9 @@ test.for([21, 22, 23, 24, 25])('runs a job again that ended in state %i', async 
 test('brings its progress back', async ({ store }) => {
   const { id } = await ended(store, 21, { items: 4 })
   await retryJob(store.db, id, NEW)
-  expect(await store.of('checkpoint', 'id', id)).toMatchObject([{ items: '4', total: '9', cursor: { at: 4 } }])
+  expect(await store.of('checkpoint', 'id', id)).toMatchObject([
+    { items: '4', total: '9', cursor: { at: 4 }, moved: 2 },
+  ])
 })
 
 test('its next run has a higher number than all before', async ({ store }) => {
@@ -73,6 +75,17 @@ test('makes a retry that waits ready at once', async ({ store }) => {
   await delay(store.db, [write], { worker: job.worker, claims: [] })
   expect(await retryJob(store.db, job.id, NEW)).toEqual({ id: job.id, queue: 'mine' })
   expect(await store.job(job.id)).toMatchObject({ table: 'job', state: 0, lane: 0, run: 1, failures: 1 })
+})
+
+test('trusts a parked job again: its crashes are forgotten', async ({ store }) => {
+  const job = await store.running()
+  await store.rows('update holdfast.job set crashes = 2 where id = $1', [job.id])
+  const until = { kind: 'delay', ms: 60_000 } as const
+  const write = { ...job, state: 14, until, failed: false, reason: 'kills workers', error: null, crashed: true }
+  await delay(store.db, [write], { worker: job.worker, claims: [] })
+  expect(await store.job(job.id)).toMatchObject({ crashes: 3 })
+  await retryJob(store.db, job.id, NEW)
+  expect(await store.job(job.id)).toMatchObject({ table: 'job', state: 0, crashes: 0 })
 })
 
 describe('finds nothing to retry', () => {

@@ -33,6 +33,22 @@ test('never goes backwards', async ({ store }) => {
   expect(await store.of('checkpoint', 'id', job.id)).toMatchObject([{ items: '4', cursor: { at: 4 } }])
 })
 
+test('notes which run moved the cursor on, and how often the job had been interrupted then', async ({ store }) => {
+  const job = await store.running({}, 2)
+  await store.rows('update holdfast.job set interruptions = 4 where id = $1', [job.id])
+  const saved = async (items: number, cursor = '{}') => {
+    await saveCheckpoint(store.db, job, { items, total: undefined, cursor, rate: undefined })
+    return (await store.of('checkpoint', 'id', job.id))[0]
+  }
+  expect(await saved(0)).toMatchObject({ moved: 0 })
+  expect(await saved(2, 'null')).toMatchObject({ moved: 0 })
+  expect(await saved(3)).toMatchObject({ moved: 2, interruptions: 4 })
+  await store.rows('update holdfast.job set interruptions = 5, run = 3 where id = $1', [job.id])
+  Object.assign(job, { run: 3 })
+  expect(await saved(3)).toMatchObject({ moved: 2, interruptions: 4 })
+  expect(await saved(4)).toMatchObject({ moved: 3, interruptions: 5 })
+})
+
 test('tells what people asked of the job meanwhile', async ({ store }) => {
   const [cancelled, paused] = [await store.running(), await store.running()]
   await cancel(store.db, cancelled.id, { reason: 'wrong file', owner: 'ann' })

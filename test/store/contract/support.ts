@@ -214,7 +214,7 @@ export const MOVED_ON: Record<string, (store: Store) => Promise<{ id: string; ru
   'a run of a worker that was revoked': async (store) => {
     const { id, run, worker } = await store.running()
     await revokeWorker(store.db, worker, true)
-    await store.db.run('release', [worker, 'test'])
+    await store.db.run('release', [worker, 'test', 'lost', null])
     return { id, run }
   },
 }

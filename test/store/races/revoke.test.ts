@@ -19,7 +19,10 @@ test('a revocation waits for a claim in flight, and then frees what it took', as
   await claiming.commit()
 
   expect(await revoked).toBe(true)
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [{ id, queue: 'q' }], left: 0 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toMatchObject({
+    freed: [{ id, queue: 'q' }],
+    left: 0,
+  })
   expect(await stage.find(id)).toMatchObject({ state: 'ready', run: 1, losses: 1 })
 })
 
@@ -79,12 +82,18 @@ test('what an open transaction hides from a release is freed at the next round',
   await frozen.query(`select from ${stage.schema}.job where id = $1 for share`, [hidden])
 
   await revokeWorker(stage.db, worker, true)
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [{ id: free, queue: 'q' }], left: 1 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toMatchObject({
+    freed: [{ id: free, queue: 'q' }],
+    left: 1,
+  })
   expect(await stateOf(stage, hidden)).toBe('running')
   expect(await expiredWorkers(stage.db)).toMatchObject([{ worker }])
 
   await frozen.rollback()
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [{ id: hidden, queue: 'q' }], left: 0 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toMatchObject({
+    freed: [{ id: hidden, queue: 'q' }],
+    left: 0,
+  })
   expect(await expiredWorkers(stage.db)).toEqual([])
   expect(fence?.run).toBe(1)
 })
@@ -99,9 +108,9 @@ test('a completion that is open while its worker is released counts when it comm
   await finish(frozen, [{ id, run: 1, state: 20, result: null, error: null, keep: true }], { worker, claims: [1] })
 
   await revokeWorker(stage.db, worker, true)
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [], left: 1 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toEqual({ freed: [], left: 1 })
   await frozen.commit()
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [], left: 0 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toEqual({ freed: [], left: 0 })
   expect(await stage.find(id)).toMatchObject({ state: 'completed', losses: 0 })
 })
 
@@ -120,11 +129,11 @@ test('two sweeps at once give each job back once', async () => {
   expect(await second).toBe(true)
 
   await one.begin()
-  const first = await one.run<{ id: string }>('release', [worker, 'one'])
-  expect(await releaseWorker(other, worker, 'other')).toEqual({ freed: [], left: 1 })
+  const first = await one.run<{ id: string }>('release', [worker, 'one', 'lost', null])
+  expect(await releaseWorker(other, worker, { outcome: 'lost', reason: 'other' })).toEqual({ freed: [], left: 1 })
   await one.commit()
   expect(first.map(({ id }) => id).sort()).toEqual(ids.sort())
-  expect(await releaseWorker(other, worker, 'other')).toEqual({ freed: [], left: 0 })
+  expect(await releaseWorker(other, worker, { outcome: 'lost', reason: 'other' })).toEqual({ freed: [], left: 0 })
   for (const id of ids) expect(await stage.find(id)).toMatchObject({ state: 'ready', losses: 1 })
 })
 
@@ -144,7 +153,10 @@ test('a worker that retires while a claim of its own is in flight loses nothing 
   expect(await retired).toBe(false)
   expect(await expiredWorkers(stage.db)).toMatchObject([{ worker }])
   await revokeWorker(stage.db, worker, false)
-  expect(await releaseWorker(stage.db, worker, 'test')).toEqual({ freed: [{ id, queue: 'q' }], left: 0 })
+  expect(await releaseWorker(stage.db, worker, { outcome: 'lost', reason: 'test' })).toMatchObject({
+    freed: [{ id, queue: 'q' }],
+    left: 0,
+  })
 })
 
 test('a claim whose answer was lost is read back from the ledger, and its row goes with its jobs', async () => {

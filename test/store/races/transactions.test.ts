@@ -49,7 +49,7 @@ describe.for(Object.entries(LAST_WRITES))('a transaction that ends in %s', ([, l
     const frozen = pgTransactions(stage.db, 10_000).run(async (open) => {
       await (open.tx as PgClient).query(`insert into ${stage.schema}.effect values (1)`)
       await revokeWorker(stage.db, job.worker, true)
-      await releaseWorker(stage.db, job.worker, 'test')
+      await releaseWorker(stage.db, job.worker, { outcome: 'lost', reason: 'test' })
       expect(await claimUpTo(stage.db, await addWorker(stage.db), 1, 1)).toMatchObject([{ id: job.id, run: 2 }])
       await lastWrite(stage, job)(open)
     })
@@ -147,8 +147,10 @@ test('a process that freezes inside a transaction is cut off by the server, and 
   await frozen.query(`insert into ${stage.schema}.effect values (1)`)
   await saveCheckpointInTransaction(stage.db, frozen, job, at(1), NONCE)
   await revokeWorker(stage.db, job.worker, true)
-  expect(await releaseWorker(stage.db, job.worker, 'test')).toEqual({ freed: [], left: 1 })
-  await until(async () => (await releaseWorker(stage.db, job.worker, 'test')).left === 0, { what: 'the job is freed' })
+  expect(await releaseWorker(stage.db, job.worker, { outcome: 'lost', reason: 'test' })).toEqual({ freed: [], left: 1 })
+  await until(async () => (await releaseWorker(stage.db, job.worker, { outcome: 'lost', reason: 'test' })).left === 0, {
+    what: 'the job is freed',
+  })
   expect(await effects(stage)).toEqual([])
   expect(await stage.find(job.id)).toMatchObject({ state: 'ready', losses: 1, items: null })
   await expect(frozen.commit()).rejects.toThrow()
