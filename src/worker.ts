@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
 import { type Drained, drain } from './deploy/drain.ts'
+import type { TaskRules } from './deploy/supervisor/messages.ts'
+import { rulesOf } from './deploy/supervisor/rules.ts'
 import { jobTemplate, newJobNow } from './engine/new-job.ts'
 import { ormTransactions, pgTransactions } from './engine/transactions.ts'
 import { Worker } from './engine/worker.ts'
@@ -25,6 +27,14 @@ export interface RunningWorker extends Work {
   readonly config: ResolvedConfig
   /** Runs in progress. */
   readonly running: number
+  /** Whether it takes jobs now. */
+  readonly claiming: boolean
+  /** How many runs ended, by what was written of them. */
+  readonly settled: Readonly<Record<string, number>>
+  /** What somebody else needs to settle a job of a task. */
+  readonly rules: Readonly<Record<string, TaskRules>>
+  /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
+  hush(): void
   /** Empties the worker within the shutdown budget and leaves. Resolves with what became of its runs. */
   shutdown(options?: { reason?: InterruptReason; mode?: ShutdownMode }): Promise<Drained>
 }
@@ -32,6 +42,8 @@ export interface RunningWorker extends Work {
 export interface StartOptions extends WorkOptions<string> {
   readonly log?: (line: LogLine) => void
   readonly build?: string
+  /** A supervisor gives the jobs back that this process could not, once it is gone. */
+  readonly supervised?: boolean
 }
 
 const MAX_BLOCK_MS = 5 * 60_000
@@ -52,7 +64,8 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     signal,
     log = logTo(process.stdout),
     build,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build'], 'work()')
+    supervised = false,
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -65,19 +78,21 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
   const names = new Set(client.queues.keys())
   const name = `${hostname()}:${process.pid}`
   const queues = queueLimits(client.queues, chosen, names, slots)
+  const tasks = tasksByName(internals, config)
   const worker = new Worker({
     db,
     listenUrl: listenUrlFor(db.url),
     name,
     build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
     release: RELEASE,
-    tasks: tasksByName(internals, config),
+    tasks,
     queues,
     transactions: client.transactions
       ? ormTransactions(db, client.transactions, idleTimeout)
       : pgTransactions(db, idleTimeout),
     newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, client.maxInputBytes, 'ctx.enqueue'), input),
     concurrency: slots,
+    supervised,
     lease: config.leaseMs,
     pollInterval: config.pollIntervalMs,
     maxBlock: MAX_BLOCK_MS,
@@ -111,6 +126,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     get running() {
       return worker.attempts.size
     },
+    get claiming() {
+      return worker.claiming
+    },
+    get settled() {
+      return worker.settled
+    },
+    rules: rulesOf(tasks),
+    hush: () => void worker.stopClaiming(),
     name,
     queues: [...queues.keys()],
     concurrency: slots,

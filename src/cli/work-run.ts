@@ -1,3 +1,5 @@
+import type { Drained } from '../deploy/drain.ts'
+import { onQuietSignal } from '../deploy/signals.ts'
 import { formatDuration } from '../model/duration.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
@@ -10,9 +12,9 @@ import { plural } from './format.ts'
 import { exit, goOnWithoutReader } from './output.ts'
 import { placeOf } from './session.ts'
 import { Stop } from './stop.ts'
-import { watchParent, wrapperName, wrapperWarning } from './wrapper.ts'
+import { SupervisorLine } from './supervised.ts'
 
-interface WorkCommandOptions {
+export interface WorkCommandOptions {
   readonly queues?: string | undefined
   readonly concurrency?: string | undefined
   readonly build?: string | undefined
@@ -26,16 +28,25 @@ type Log = (line: LogLine) => void
 const START_PATIENCE_MS = 5_000
 /** Leaving the embedded server, which the last process stops. */
 const CLOSE_PATIENCE_MS = 3_000
-/** The last moment before the platform's SIGKILL at which a last line can still be written. */
-const LAST_CALL_MS = 200
+/** The last moment before the platform's SIGKILL at which a last line can still be written, and jobs be released by the supervisor. */
+const LAST_CALL_MS = 400
 /** Where the platform leaves nothing, or is not known to leave anything: enough to hand off what waits for nobody. */
 const LEAST_MS = 500
+/** During a long drain. */
+const PROGRESS_EVERY_MS = 30_000
 
+/** One worker process. It is started by `supervise`; by hand, it is a worker without a supervisor. */
 export async function work(options: WorkCommandOptions): Promise<number> {
   goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   let worker: RunningWorker | undefined
+  const line = new SupervisorLine(
+    (reason) => stop.request(reason),
+    () => worker?.hush(),
+  )
   const stop = new Stop((reason, leftMs) => {
+    // A signal to the whole group reaches the supervisor as well, which speaks for all.
+    if (line.open) return
     const runs = worker?.running ?? 0
     log({
       level: 'info',
@@ -47,33 +58,31 @@ export async function work(options: WorkCommandOptions): Promise<number> {
   const concurrency =
     options.concurrency === undefined ? undefined : wholeNumber(options.concurrency, 1, 10_000, '--concurrency')
   const failed = watchFailures(stop, log, () => worker)
-  const wrapper = wrapperName()
-  if (wrapper !== undefined) {
-    if (!process.stdout.isTTY) log({ level: 'warn', message: wrapperWarning(wrapper) })
-    watchParent(() => stop.request(`the end of ${wrapper}, which started it`))
-  }
-
   const build = buildId(options.build)
   build.catch(() => {}) // awaited below
   const loaded = await unlessStopped(stop, loadApp(options.config), 0)
-  if (loaded === undefined) return leave(log, stop)
+  if (loaded === undefined) return leave(line)
   stop.graceMs = loaded.internals.configure(process.env['HOLDFAST_GRACE']).shutdown.graceMs
   const starting = startWork(loaded.app, {
     log,
     build: await build,
     signal: stop.signal,
+    supervised: line.open,
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
     ...(concurrency !== undefined && { concurrency }),
   })
   worker = await unlessStopped(stop, starting, Math.min(START_PATIENCE_MS, stop.budgetLeftMs))
   if (worker === undefined) {
     await close(loaded, stop)
-    return leave(log, stop)
+    return leave(line)
   }
-  await announce(log, worker, loaded, await build)
+  await announce(log, line, worker, loaded, await build)
+  onQuietSignal(() => worker?.hush())
   await stopped(stop.signal)
-  await shutDown(log, worker, stop)
+  line.tell(worker)
+  const drained = await shutDown(log, worker, stop)
   await close(loaded, stop)
+  await line.end(drained)
   return failed() ? EXIT.failed : EXIT.ok
 }
 
@@ -88,18 +97,25 @@ async function unlessStopped<T>(stop: Stop, work: Promise<T>, patience: number):
   }
 }
 
-function leave(log: Log, stop: Stop): number {
-  log({ level: 'info', message: `Stopped by ${stop.reason} before the worker had started`, event: 'stopped' })
+async function leave(line: SupervisorLine): Promise<number> {
+  await line.end(undefined)
   return EXIT.ok
 }
 
-async function announce(log: Log, worker: RunningWorker, loaded: LoadedApp, build: string): Promise<void> {
+async function announce(
+  log: Log,
+  line: SupervisorLine,
+  worker: RunningWorker,
+  loaded: LoadedApp,
+  build: string,
+): Promise<void> {
   const { name, key, queues, concurrency, config } = worker
   const { db } = await loaded.internals.client.connection.open()
   log({
     level: 'info',
     message: 'Worker started',
     event: 'started',
+    pid: process.pid,
     worker: name,
     key,
     build,
@@ -111,35 +127,35 @@ async function announce(log: Log, worker: RunningWorker, loaded: LoadedApp, buil
     grace: formatDuration(config.shutdown.graceMs),
     budget: formatDuration(config.shutdown.budgetMs),
   })
+  line.begin(worker, db.url, db.schema)
 }
 
-async function shutDown(log: Log, worker: RunningWorker, stop: Stop): Promise<void> {
+async function shutDown(log: Log, worker: RunningWorker, stop: Stop): Promise<Drained> {
   const { budgetMs } = worker.config.shutdown
   const runs = worker.running
   const text = `Stopping by ${stop.reason}: ${plural(runs, 'run')} to hand off within ${formatDuration(budgetMs)}`
   log({ level: 'info', message: text, event: 'stopping', runs, budgetMs })
   // Whatever hangs now, the process is gone before the platform kills it: then its lease runs out, and others take its jobs.
   const lastCall = setTimeout(() => void lastWord(log, worker.running), Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
-  const { left, handedOff, finished, ms } = await worker.shutdown()
+  const progress = setInterval(() => reportDrain(log, worker, stop), PROGRESS_EVERY_MS)
+  const drained = await worker.shutdown()
+  clearInterval(progress)
   clearTimeout(lastCall)
-  const done = `Worker stopped after ${formatDuration(ms)}: ${handedOff} handed off, ${finished} finished`
-  const rest = left === 0 ? '' : `, ${left} would not end: their jobs are released now that the process goes`
-  log({
-    level: left === 0 ? 'info' : 'warn',
-    message: done + rest,
-    event: 'stopped',
-    handedOff,
-    finished,
-    left,
-    ms: Math.round(ms),
-  })
+  return drained
+}
+
+/** A drain of hours must not look like a worker that hangs. */
+function reportDrain(log: Log, worker: RunningWorker, stop: Stop): void {
+  const runs = worker.running
+  const message = `Still draining: ${plural(runs, 'run')} to end, ${formatDuration(stop.leftMs)} left for it`
+  log({ level: 'info', message, event: 'draining', runs, leftMs: Math.round(stop.leftMs) })
 }
 
 async function lastWord(log: Log, left: number): Promise<void> {
   log({
     level: 'warn',
-    message: `Out of time with ${plural(left, 'run')}: their jobs are released when the lease has run out`,
-    event: 'stopped',
+    message: `Out of time with ${plural(left, 'run')}: their jobs are released when this process is gone`,
+    event: 'late',
     left,
   })
   await exit(EXIT.ok)

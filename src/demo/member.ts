@@ -16,14 +16,19 @@ export interface MemberOptions {
 
 const START_TIMEOUT_MS = 30_000
 const LINES_KEPT = 20
+/** For the supervisor to see that its worker process is dead, and to give its jobs back. */
+const RELEASE_MS = 3_000
 
-/** A worker process, as the platform that runs it sees it. */
+/** A supervisor with its worker process, as the platform that runs it sees it. */
 export class Member {
   readonly release: Release
   readonly #child: ChildProcess
   readonly #log: string
   readonly #exited: Promise<unknown>
   readonly #ready = Promise.withResolvers<void>()
+  readonly #released = Promise.withResolvers<void>()
+  /** The worker process. */
+  #worker: number | undefined
   condition: Condition = 'starting'
   /** When it was frozen, ms since 1970. */
   frozenAt: number | undefined
@@ -75,7 +80,7 @@ export class Member {
   }
 
   freeze(): void {
-    this.#child.kill('SIGSTOP')
+    this.#signal('SIGSTOP')
     this.condition = 'frozen'
     this.frozenAt = Date.now()
   }
@@ -83,17 +88,32 @@ export class Member {
   wake(): void {
     if (this.condition !== 'frozen') return
     this.condition = 'running'
-    this.#child.kill('SIGCONT')
+    this.#signal('SIGCONT')
   }
 
+  /** The worker process dies; its supervisor, which would replace it by one of the same release, is allowed to give its jobs back. */
   async kill(): Promise<void> {
+    this.#signal('SIGKILL')
+    await Promise.race([this.#released.promise, this.#exited, sleep(RELEASE_MS, undefined, { ref: false })])
     this.killNow()
     await this.#exited
   }
 
   /** For the last moment of the demo's own process, when nothing can be waited for. A frozen process dies of it too. */
   killNow(): void {
-    if (this.condition !== 'gone') this.#child.kill('SIGKILL')
+    if (this.condition === 'gone') return
+    this.#signal('SIGKILL')
+    this.#child.kill('SIGKILL')
+  }
+
+  /** To the worker process. */
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#worker === undefined) return
+    try {
+      process.kill(this.#worker, signal)
+    } catch {
+      // It has left meanwhile.
+    }
   }
 
   #gone(): void {
@@ -104,7 +124,9 @@ export class Member {
   #hear(line: string): void {
     appendFileSync(this.#log, `${line}\n`)
     const { level, event, msg, ...rest } = parse(line)
+    if (event === 'died') this.#released.resolve()
     if (event === 'started') {
+      this.#worker = Number(rest['pid'])
       if (this.condition === 'starting') this.condition = 'running'
       this.#ready.resolve()
     } else if (level !== 'info') this.#complain([msg, rest['reason'] ?? rest['error']].filter(Boolean).join(': '))

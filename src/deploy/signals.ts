@@ -24,3 +24,18 @@ export function onStopSignal(
     process.off('SIGINT', int)
   }
 }
+
+/**
+ * Calls `quiet` at SIGTSTP or SIGUSR1: claim nothing more, and stay until a stop signal. Neither stops the process, so that SIGCONT, which
+ * follows a Ctrl-Z as well as a freeze, changes nothing.
+ */
+export function onQuietSignal(quiet: (signal: 'SIGTSTP' | 'SIGUSR1') => void): void {
+  let heard = false
+  for (const signal of ['SIGTSTP', 'SIGUSR1'] as const) {
+    process.on(signal, () => {
+      if (heard) return
+      heard = true
+      quiet(signal)
+    })
+  }
+}

@@ -115,6 +115,10 @@ export class Claimer {
     this.#pump()
   }
 
+  get isHeld(): boolean {
+    return this.#held
+  }
+
   /** While held, nothing is claimed: this worker has been told to wait. */
   hold(held: boolean): void {
     if (this.#held === held) return

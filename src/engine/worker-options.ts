@@ -18,6 +18,8 @@ export interface WorkerOptions {
   readonly transactions: EngineTransactions
   readonly newJob: ContextPorts['newJob']
   readonly concurrency: number
+  /** A supervisor gives the jobs back that this process could not, once it is gone: it sees that, and no lease has to run out. */
+  readonly supervised: boolean
   /** ms */
   readonly lease: number
   /** ms */

@@ -44,6 +44,7 @@ export class Worker {
   #gone = false
   #handedOff = 0
   #finished = 0
+  readonly #settled: Record<string, number> = {}
   #quiet: (() => void)[] = []
 
   constructor(options: WorkerOptions) {
@@ -109,6 +110,15 @@ export class Worker {
   /** What became of the runs that ended since claiming was stopped. */
   get leaving(): { readonly handedOff: number; readonly finished: number } {
     return { handedOff: this.#handedOff, finished: this.#finished }
+  }
+
+  /** How many runs ended, by what was written of them. */
+  get settled(): Readonly<Record<string, number>> {
+    return this.#settled
+  }
+
+  get claiming(): boolean {
+    return !this.#stopping && this.#claimer?.isHeld === false
   }
 
   async start(): Promise<void> {
@@ -190,6 +200,7 @@ export class Worker {
 
   async #leave(key: number, busy: boolean): Promise<void> {
     const { db } = this.#options
+    if (busy && this.#options.supervised) return
     // What it could not give back, or never knew of, is released by the next sweep of another worker.
     if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
   }
@@ -235,6 +246,7 @@ export class Worker {
     if (line)
       this.#options.log(line.level, line.message, { job: job.id, task: job.task, run: job.run, plan: plan.kind })
     this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
+    this.#settled[plan.kind] = (this.#settled[plan.kind] ?? 0) + 1
     if (this.#stopping && plan.kind === 'hand-back') this.#handedOff++
     else if (this.#stopping && plan.kind !== 'yield') this.#finished++
     this.#attempts.delete(attempt)

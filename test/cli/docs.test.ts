@@ -17,7 +17,9 @@ test.each(Object.entries(COMMANDS).filter(([name]) => name !== 'demo'))(
     expect(start, `a section on ${name}`).toBeGreaterThan(0)
     const section = page.slice(start, page.indexOf('\n## ', start + 1) >>> 0)
     const common = ['--config', '--schema', '--json']
-    const flags = [command, ...command.commands].flatMap((each) => each.options.map((option) => option.long as string))
+    const flags = [command, ...command.commands].flatMap((each) =>
+      each.options.filter(({ hidden }) => !hidden).map((option) => option.long as string),
+    )
     const own = [...new Set(flags)].filter((flag) => !common.includes(flag)).sort()
     const told = [...new Set(section.match(/(?<!-)--[a-z][a-z-]*/g))].filter((flag) => !common.includes(flag)).sort()
     expect(told).toEqual(own)

@@ -78,12 +78,12 @@ test('code that does not end keeps neither the process nor its job', async () =>
   expect(await worker.ended()).toBe(0)
   expect(performance.now() - begun).toBeLessThan(2_000)
   expect(worker.lines.at(-1)).toMatchObject({ level: 'warn', event: 'stopped', left: 1 })
-  await using next = work(s, app)
+  await using next = work(s, app, [], { HOLDFAST_GRACE: '2s' })
   await until(async () => (await s.find(id))?.run === 2, { what: () => `another worker runs it; it said ${next.said}` })
-  expect(await s.find(id)).toMatchObject({ losses: 1, failures: 0, interruptions: 0 })
+  expect(await s.find(id)).toMatchObject({ losses: 0, failures: 0, crashes: 0, interruptions: 1 })
 })
 
-test('an exception that nobody catches ends the worker with 1, after handing off', async () => {
+test('an exception that nobody catches ends the worker process, after handing off, and another one takes its place', async () => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': config(`${TASKS.count}, ${TASKS.rude}`) })
   await using worker = work(s, app, [], { HOLDFAST_GRACE: '3s' })
@@ -93,8 +93,11 @@ test('an exception that nobody catches ends the worker with 1, after handing off
   await enqueue(s, app, 'rude')
   const said = await worker.line('uncaught exception: nobody catches me')
   expect(said).toMatchObject({ level: 'error', stack: expect.stringContaining('holdfast.config.ts') })
-  expect(await worker.ended()).toBe(1)
-  expect((await s.find(id))?.interruptions).toBe(1)
+  await worker.line('A new worker process starts now')
+  await until(async () => (await s.find(id))?.run === 2, { what: () => `it runs again; it said ${worker.said}` })
+  expect(await s.find(id)).toMatchObject({ interruptions: 1, crashes: 0 })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
 })
 
 test.concurrent('a stop signal while the config is loading', async ({ expect }) => {

@@ -81,9 +81,12 @@ test('Ctrl-C ends everything that was started, frozen workers too', { timeout: T
 })
 
 async function statesOf(parent: number): Promise<string[]> {
-  const ps = spawn('ps', ['-eo', 'ppid=,state='], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const children = (await text(ps.stdout)).split('\n').map((line) => line.trim().split(/\s+/))
-  return children.filter(([ppid]) => ppid === String(parent)).map(([, state = '']) => state.charAt(0))
+  const ps = spawn('ps', ['-eo', 'pid=,ppid=,state=', '--sort', 'pid'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const all = (await text(ps.stdout)).split('\n').map((line) => line.trim().split(/\s+/))
+  // The workers are children of their supervisors.
+  const family = new Set([String(parent)])
+  for (const [pid = '', ppid = ''] of all) if (family.has(ppid)) family.add(pid)
+  return all.filter(([pid = '']) => family.has(pid)).map(([, , state = '']) => state.charAt(0))
 }
 
 test.each([

@@ -131,7 +131,13 @@ test('code that ignores its signal: the process leaves in time, and its lease wi
   const [first, second] = yard.seen('begin', 'deaf')
   expect(second?.pid).not.toBe(first?.pid)
   expect(taken).toBeLessThan(2_000 + SLOW_MACHINE)
-  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 2, losses: 1, failures: 0 })
+  expect(await yard.stage.ended(id)).toMatchObject({
+    state: 'completed',
+    run: 2,
+    interruptions: 1,
+    losses: 0,
+    failures: 0,
+  })
 })
 
 const GRACES = ['0s', '1s', '5s', '30s'] as const

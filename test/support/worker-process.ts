@@ -33,6 +33,7 @@ export interface Exit {
 
 /** A real worker in a process of its own, with `startWork` and the stop signals wired as an entry point does. */
 export interface WorkerProcess extends AsyncDisposable {
+  /** Of the worker process: with `cli`, the supervisor's child, once it has started. */
   readonly pid: number
   /** Its structured log so far. */
   readonly log: readonly LogLine[]
@@ -109,7 +110,9 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
   const said = () => [...log.map((line) => JSON.stringify(line)), ...noise].join('\n')
 
   const worker: WorkerProcess = {
-    pid: child.pid ?? -1,
+    get pid() {
+      return Number(log.find((line) => READY.test(line.msg))?.['pid'] ?? child.pid ?? -1)
+    },
     log,
     noise,
     get ended() {

@@ -1,0 +1,54 @@
+import type { Drained } from '../deploy/drain.ts'
+import type { ChildMessage, SupervisorMessage } from '../deploy/supervisor/messages.ts'
+import { SUPERVISED } from '../deploy/supervisor/places.ts'
+import type { RunningWorker } from '../worker.ts'
+
+const BEAT_MS = 250
+
+/** A worker process's end of the line to its supervisor. Without a supervisor it is silent. */
+export class SupervisorLine {
+  /** Whether this process has a supervisor. */
+  readonly open = process.env[SUPERVISED] === '1' && process.send !== undefined
+  #beats: NodeJS.Timeout | undefined
+
+  /** `stop`: it says so, or it is gone. `quiet`: claim nothing more, and stay. */
+  constructor(stop: (reason: string) => void, quiet: () => void) {
+    if (!this.open) return
+    process.on('message', (message: SupervisorMessage) => {
+      if (message.kind === 'stop') stop(message.reason)
+      else quiet()
+    })
+    process.on('disconnect', () => stop('the end of its supervisor'))
+  }
+
+  begin(worker: RunningWorker, url: string, schema: string): void {
+    if (!this.open) return
+    const { key = 0, name, rules, config } = worker
+    this.#send({ kind: 'started', key, name, url, schema, graceMs: config.shutdown.graceMs, tasks: rules })
+    this.#beat(worker)
+    this.#beats = setInterval(() => this.#beat(worker), BEAT_MS)
+    this.#beats.unref()
+  }
+
+  /** How it is just now: the next beat may be too late for whoever asks. */
+  tell(worker: RunningWorker): void {
+    if (this.open) this.#beat(worker)
+  }
+
+  /** The last word. Resolves when it is on its way. */
+  async end(drained: Drained | undefined): Promise<void> {
+    if (!this.open) return
+    clearInterval(this.#beats)
+    await new Promise<void>((resolve) => this.#send({ kind: 'stopped', drained }, resolve))
+  }
+
+  #beat(worker: RunningWorker): void {
+    const { key = 0, running, concurrency, claiming, settled } = worker
+    this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled })
+  }
+
+  #send(message: ChildMessage, done: () => void = () => {}): void {
+    if (process.connected) process.send?.(message, undefined, undefined, done)
+    else done()
+  }
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import type { Drained } from '../drain.ts'
+import type { Death } from './death.ts'
+import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
+import { oomKills } from './oom.ts'
+import { BLACKBOX, SUPERVISED } from './places.ts'
+
+export interface ChildOptions {
+  /** Arguments of node. */
+  readonly command: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly onStarted: (started: ChildStarted) => void
+}
+
+const BLACKBOX_FD = 4
+const BLACKBOX_MOST = 256 * 1_024
+/** After the end of the process: for what is still in its pipes. Whoever inherited them must not hold this up. */
+const PIPES_MS = 100
+
+/** One worker process, from its start to its end. Its output goes where the supervisor's goes. */
+export class Child {
+  /** What it said when it began to work. */
+  started: ChildStarted | undefined
+  beat: ChildBeat | undefined
+  drained: Drained | undefined
+  /** It was told to stop: how it ends now is no crash. */
+  told = false
+  readonly ended: Promise<Death>
+  readonly #process: ChildProcess
+  #box = ''
+  #over = false
+
+  constructor({ command, env, onStarted }: ChildOptions) {
+    const born = performance.now()
+    const killsBefore = oomKills()
+    this.#process = spawn(process.execPath, command, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+      env: { ...env, [BLACKBOX]: String(BLACKBOX_FD), [SUPERVISED]: '1' },
+    })
+    this.#process.on('message', (message: ChildMessage) => this.#hear(message, onStarted))
+    const box = this.#process.stdio[BLACKBOX_FD] as Readable | undefined
+    box?.on('data', (chunk: Buffer) => {
+      this.#box = `${this.#box}${chunk.toString()}`.slice(-BLACKBOX_MOST)
+    })
+    box?.on('error', () => {})
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+        if (this.#over) return
+        this.#over = true
+        const kills = oomKills()
+        const oom = kills === undefined || killsBefore === undefined ? undefined : kills > killsBefore
+        resolve({ code, signal, oom, life: performance.now() - born })
+      }
+      this.#process.once('error', () => end(1, null))
+      this.#process.once('exit', (code, signal) => setTimeout(() => end(code, signal), PIPES_MS))
+      this.#process.once('close', (code, signal) => end(code, signal))
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  get isOver(): boolean {
+    return this.#over
+  }
+
+  /** The worker's key in the database. */
+  get key(): number | undefined {
+    return this.beat?.key ?? this.started?.key
+  }
+
+  /** The whole lines that it wrote on its way to a sudden end. */
+  get lastWords(): readonly string[] {
+    return this.#box.split('\n').slice(0, -1)
+  }
+
+  tell(message: SupervisorMessage): void {
+    if (message.kind === 'stop') this.told = true
+    // One that ends in this very moment hears nothing any more.
+    if (this.#process.connected) this.#process.send(message, () => {})
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  #hear(message: ChildMessage, onStarted: (started: ChildStarted) => void): void {
+    if (message.kind === 'beat') this.beat = message
+    else if (message.kind === 'stopped') this.drained = message.drained
+    else {
+      this.started = message
+      onStarted(message)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { RetryPolicy } from '../../model/retry.ts'
+import type { Delivery } from '../../model/settle-plan.ts'
+import type { Drained } from '../drain.ts'
+
+/** What the supervisor must know to settle a job whose code had to be stopped with its process: the task's policy, as plain data. */
+export interface TaskRules {
+  readonly delivery: Delivery
+  /** When it is tried again after a limit that its process had to be stopped for. Without `on`, which was asked in the worker. */
+  readonly retry: RetryPolicy
+}
+
+export interface ChildStarted {
+  readonly kind: 'started'
+  /** The worker's key in the database. */
+  readonly key: number
+  readonly name: string
+  /** Where its jobs are. Stays between these two processes. */
+  readonly url: string
+  readonly schema: string
+  readonly graceMs: number
+  readonly tasks: Readonly<Record<string, TaskRules>>
+}
+
+/** A few times a second. */
+export interface ChildBeat {
+  readonly kind: 'beat'
+  /** Changes when a lease was lost. */
+  readonly key: number
+  readonly running: number
+  readonly slots: number
+  readonly claiming: boolean
+  /** How many runs ended, by what was written of them. */
+  readonly settled: Readonly<Record<string, number>>
+}
+
+/** Its last word after a stop. `drained` is missing when it had not begun to work. */
+export interface ChildStopped {
+  readonly kind: 'stopped'
+  readonly drained?: Drained | undefined
+}
+
+/** From a worker process to its supervisor. */
+export type ChildMessage = ChildStarted | ChildBeat | ChildStopped
+
+/** From the supervisor to a worker process. `quiet`: claim nothing more, and stay. */
+export type SupervisorMessage = { readonly kind: 'stop'; readonly reason: string } | { readonly kind: 'quiet' }

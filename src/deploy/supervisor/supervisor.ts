@@ -1,0 +1,242 @@
+import { formatDuration } from '../../model/duration.ts'
+import { Database } from '../../store/db.ts'
+import type { Drained } from '../drain.ts'
+import { RestartBackoff } from './backoff.ts'
+import { Child } from './child.ts'
+import { settleCulprits } from './culprit.ts'
+import { causeOf, type Death } from './death.ts'
+import type { ChildStarted } from './messages.ts'
+import { releaseDead } from './release.ts'
+
+type Level = 'info' | 'warn' | 'error'
+
+export interface SupervisorOptions {
+  readonly processes: number
+  /** Arguments of node for a worker process. */
+  readonly command: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly log: (level: Level, message: string, data?: object) => void
+  /** Until a worker process has told its grace: ms. */
+  readonly graceMs: number
+}
+
+export interface SupervisorEnd {
+  /** What became of all runs; undefined: no process had begun to work. */
+  readonly drained: Drained | undefined
+  /** The exit code that the first start failed with. */
+  readonly failed: number | undefined
+}
+
+/** Giving a dead process's jobs back may take this long; after it, the sweep of another worker does it. */
+const RELEASE_MS = 2_000
+/** Before the platform's SIGKILL: time to kill what would not end, to release what it held, and to leave. */
+const KILL_BEFORE_MS = 300
+const LEAVE_BEFORE_MS = 100
+/** Where the platform leaves nothing, or is not known to leave anything. */
+const LEAST_KILL_MS = 700
+const LEAST_LEAVE_MS = 900
+
+/**
+ * Starts worker processes, watches and replaces them, stops them within one budget, and gives the jobs of those that die back in an
+ * instant. No code of the user is loaded here: nothing that a job does can hurt it.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #children = new Set<Child>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #deaths = new Map<string, number>()
+  readonly #end = Promise.withResolvers<SupervisorEnd>()
+  #db: Database | undefined
+  #graceMs: number
+  #stoppedAt: number | undefined
+  #everStarted = false
+  #quiet = false
+  #starts = 0
+  #drained: Drained | undefined
+  #failed: number | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#graceMs = options.graceMs
+  }
+
+  /** Resolves when it was stopped and every process has ended, or when none could be started at all. */
+  get ended(): Promise<SupervisorEnd> {
+    return this.#end.promise
+  }
+
+  get children(): ReadonlySet<Child> {
+    return this.#children
+  }
+
+  get stopping(): boolean {
+    return this.#stoppedAt !== undefined
+  }
+
+  get quiet(): boolean {
+    return this.#quiet
+  }
+
+  /** Process starts so far, and deaths by their cause. */
+  get counts(): { readonly starts: number; readonly deaths: ReadonlyMap<string, number> } {
+    return { starts: this.#starts, deaths: this.#deaths }
+  }
+
+  /** Runs in progress, as the processes said last. */
+  get running(): number {
+    return [...this.#children].reduce((sum, { beat }) => sum + (beat?.running ?? 0), 0)
+  }
+
+  /** ms until the process must be gone. */
+  get leftMs(): number {
+    return Math.max(0, this.#graceMs - (performance.now() - (this.#stoppedAt ?? performance.now())))
+  }
+
+  /** A question to the database that its workers use; false: it gives no answer within `ms`, or nobody has told yet where it is. */
+  async reachesDatabase(ms: number): Promise<boolean> {
+    const db = this.#db
+    if (db === undefined) return false
+    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref())
+    const asked = db.query('select').then(
+      () => true,
+      () => false,
+    )
+    return Promise.race([asked, late])
+  }
+
+  start(): void {
+    for (let slot = 0; slot < this.#options.processes; slot++) this.#spawn(new RestartBackoff())
+  }
+
+  /** Claims nothing more from now on; what runs, runs on. */
+  hush(): void {
+    this.#quiet = true
+    for (const child of this.#children) child.tell({ kind: 'quiet' })
+  }
+
+  /** Passes the stop on, once, and sees to it that everything has ended before the platform would end it. */
+  stop(reason: string): void {
+    if (this.#stoppedAt !== undefined) return
+    this.#stoppedAt = performance.now()
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    for (const child of this.#children) child.tell({ kind: 'stop', reason })
+    this.#setDeadlines()
+    this.#endIfOver()
+  }
+
+  #setDeadlines(): void {
+    const in_ = (ms: number, work: () => void) => setTimeout(work, Math.min(ms, 2 ** 31 - 1)).unref()
+    in_(Math.max(LEAST_KILL_MS, this.#graceMs - KILL_BEFORE_MS), () => {
+      for (const child of this.#children) child.kill()
+    })
+    in_(Math.max(LEAST_LEAVE_MS, this.#graceMs - LEAVE_BEFORE_MS), () => this.#finish())
+  }
+
+  #spawn(backoff: RestartBackoff): void {
+    if (this.stopping) return
+    const { command, env } = this.#options
+    this.#starts++
+    const child = new Child({ command, env, onStarted: (started) => this.#onStarted(child, started) })
+    this.#children.add(child)
+    void child.ended.then((death) => this.#onDeath(child, death, backoff))
+  }
+
+  #onStarted(child: Child, { url, schema, graceMs }: ChildStarted): void {
+    this.#everStarted = true
+    this.#graceMs = graceMs
+    if (this.#quiet) child.tell({ kind: 'quiet' })
+    this.#db ??= new Database({ url, schema, connections: 2 })
+    // Connected before it is needed: when a process dies, each millisecond counts.
+    void this.reachesDatabase(RELEASE_MS)
+  }
+
+  async #onDeath(child: Child, death: Death, backoff: RestartBackoff): Promise<void> {
+    this.#count(child, death)
+    if (child.started !== undefined) {
+      await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
+    }
+    this.#children.delete(child)
+    if (child.drained !== undefined) this.#drained = sum(this.#drained, child.drained)
+    if (this.stopping) return this.#endIfOver()
+    // Nothing ever worked: that is a mistake in the set-up, and whoever started this must see it as one.
+    if (!this.#everStarted && death.code !== 0) return this.#giveUp(death)
+    this.#replace(death, backoff)
+  }
+
+  #replace(death: Death, backoff: RestartBackoff): void {
+    const pause = backoff.after(death.life)
+    const again = pause === 0 ? 'now' : `in ${formatDuration(pause)}, after ${backoff.deaths} deaths in a row`
+    this.#options.log(backoff.deaths > 1 ? 'error' : 'warn', `A new worker process starts ${again}`, {
+      event: 'replacing',
+      deaths: backoff.deaths,
+    })
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#spawn(backoff)
+    }, pause)
+    this.#timers.add(timer)
+  }
+
+  async #release(child: Child, death: Death): Promise<void> {
+    const { key, started } = child
+    const db = this.#db
+    if (key === undefined || started === undefined || db === undefined) return
+    const begun = performance.now()
+    const cause = causeOf(death)
+    const orderly = child.drained !== undefined
+    const verdicts = await settleCulprits(db, child.lastWords, started.tasks)
+    const { log } = this.#options
+    for (const { message, job } of verdicts) log('error', message, { event: 'verdict', ...job })
+    const stopped = child.told || orderly || verdicts.length > 0
+    const reason =
+      verdicts[0]?.neighbours ?? (stopped ? 'its process was stopped' : `its process died: ${cause.message}`)
+    const how = { outcome: stopped ? 'interrupted' : 'crashed', reason, error: stopped ? undefined : cause } as const
+    const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
+    const { jobs, left } = await releaseDead(db, key, how, patience)
+    if (orderly && jobs === 0 && left === 0) return
+    const ms = Math.round(performance.now() - begun)
+    const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
+    const text = `Worker process ${child.pid} is gone: ${cause.message}. ${jobs} jobs were given back in ${ms} ms${rest}`
+    const { name, exitCode, signal, oom } = cause
+    const facts = { worker: key, pid: child.pid, jobs, ms, cause: name, exitCode, signal, oom }
+    log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
+  }
+
+  #releaseFailed(child: Child, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error)
+    const text = `The jobs of worker process ${child.pid} could not be given back (${why}): they are free when its lease has run out`
+    this.#options.log('warn', text, { event: 'died', worker: child.key, pid: child.pid })
+  }
+
+  #count(child: Child, death: Death): void {
+    const cause = child.told || child.drained !== undefined ? 'stopped' : causeOf(death).name.toLowerCase()
+    this.#deaths.set(cause, (this.#deaths.get(cause) ?? 0) + 1)
+  }
+
+  #giveUp(death: Death): void {
+    this.#failed = death.code ?? 1
+    this.stop('a start that failed')
+  }
+
+  #endIfOver(): void {
+    if (this.#children.size === 0) this.#finish()
+  }
+
+  #finish(): void {
+    this.#end.resolve({ drained: this.#everStarted ? (this.#drained ?? NOTHING) : undefined, failed: this.#failed })
+    void this.#db?.close().catch(() => {})
+  }
+}
+
+const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }
+
+function sum(a: Drained | undefined, b: Drained): Drained {
+  if (a === undefined) return b
+  return {
+    left: a.left + b.left,
+    handedOff: a.handedOff + b.handedOff,
+    finished: a.finished + b.finished,
+    ms: Math.max(a.ms, b.ms),
+  }
+}

@@ -1,0 +1,181 @@
+import { expect, test } from 'vitest'
+import { type Stage, useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
+import { cli, config, type Project, project, type Running, start } from './support.ts'
+
+const stage = useStages()
+const TASKS = {
+  count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
+  leave: `jobs.task({ name: 'leave', async run() { await sleep(10); process.exit(3) } })`,
+}
+
+function work(s: Stage, { folder }: Project, args: string[] = [], env: Record<string, string> = {}): Running {
+  return start(['work', ...args], { cwd: folder, env: { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, ...env } })
+}
+
+async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
+  const env = { DATABASE_URL: s.database, TEST_SCHEMA: s.schema }
+  const { stdout, stderr } = await cli(['enqueue', task, '--json'], { cwd: folder, env })
+  if (stdout === '') throw new Error(stderr)
+  return JSON.parse(stdout).id
+}
+
+const alive = (s: Stage) => s.sql<{ key: number }>('select key from :schema.worker where alive order by key')
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  if (isRunning(pid)) process.kill(pid, signal)
+}
+
+/** The process of the worker that was started as number `n` (0: the first). */
+async function pidOf(worker: Running, n = 0): Promise<number> {
+  const started = () => worker.lines.filter((line) => line.event === 'started')
+  await until(() => started().length > n, { what: () => `process ${n} has started; it said ${worker.said}` })
+  return Number(started()[n]?.['pid'])
+}
+
+test('a worker process that is killed: its jobs run elsewhere at once, and another one takes its place', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app, ['--processes', '2'])
+  await pidOf(worker, 1)
+  const id = await enqueue(s, app, 'count')
+  await s.reached(id, 'running')
+  const [held] = await s.sql<{ worker: number }>('select worker from :schema.job where id = $1', [id])
+  const victim = worker.lines.find((line) => line.event === 'started' && line['key'] === held?.worker)
+  process.kill(Number(victim?.['pid']), 'SIGKILL')
+  const died = await worker.line('it was killed from outside (SIGKILL)')
+  expect(died).toMatchObject({ event: 'died', jobs: 1, worker: held?.worker, exitCode: 137 })
+  // The lease of twelve seconds plays no part in it.
+  await until(async () => (await s.find(id))?.run === 2, { deadline: 5_000, what: 'it runs elsewhere' })
+  expect(await s.find(id)).toMatchObject({ crashes: 1, losses: 0, interruptions: 0, failures: 0 })
+  await pidOf(worker, 2)
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(worker.lines.at(-1)).toMatchObject({ event: 'stopped', handedOff: 1, left: 0 })
+  expect(await alive(s)).toEqual([])
+})
+
+test('a job that ends its process: a crash of the job, with the exit code; the others beside it run on elsewhere', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(`${TASKS.count}, ${TASKS.leave}`) })
+  await using worker = work(s, app)
+  await pidOf(worker)
+  const beside = await enqueue(s, app, 'count')
+  await s.reached(beside, 'running')
+  const id = await enqueue(s, app, 'leave')
+  await worker.line('with exit code 3')
+  await until(async () => ((await s.find(id))?.crashes ?? 0) >= 1, { what: 'the crash is counted' })
+  const [told] = await s.sql('select outcome, error from :schema.trail where job = $1 order by run', [id])
+  expect(told).toMatchObject({ outcome: 'crashed', error: { name: 'Exited', exitCode: 3 } })
+  await until(async () => ((await s.find(beside))?.run ?? 0) >= 2, { what: 'the other one runs again' })
+  expect(await s.find(beside)).toMatchObject({ failures: 0, losses: 0 })
+})
+
+test('a supervisor that is killed leaves no orphan: its worker process hands off and goes', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app)
+  const pid = await pidOf(worker)
+  const id = await enqueue(s, app, 'count')
+  await s.reached(id, 'running')
+  worker.child.kill('SIGKILL')
+  await until(() => !isRunning(pid), { what: 'the worker process has left' })
+  expect(await s.find(id)).toMatchObject({ state: 'ready', interruptions: 1, losses: 0, crashes: 0 })
+  expect(await alive(s)).toEqual([])
+})
+
+test('a signal to the whole group means the same as one to the supervisor', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app)
+  const pid = await pidOf(worker)
+  const id = await enqueue(s, app, 'count')
+  await s.reached(id, 'running')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGTERM'] as const) {
+    kill(pid, signal)
+    worker.child.kill(signal)
+  }
+  expect(await worker.ended()).toBe(0)
+  expect(isRunning(pid)).toBe(false)
+  expect(worker.lines.filter((line) => line.event === 'stopped')).toMatchObject([{ handedOff: 1, left: 0 }])
+  expect(await s.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1 })
+})
+
+test.for(['SIGUSR1', 'SIGTSTP'] as const)(
+  '%s: nothing more is claimed, what runs runs on, and SIGCONT changes nothing',
+  async (signal) => {
+    await using s = await stage()
+    await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+    await using worker = work(s, app, ['--port', '0'])
+    await pidOf(worker)
+    const { url } = await worker.line('Health and metrics at')
+    const ask = async (path: string) => {
+      const response = await fetch(`${url}${path}`)
+      return `${response.status} ${(await response.text()).trim()}`
+    }
+    await until(async () => (await ask('/readyz')) === '200 ok', { what: () => `it is ready; it said ${worker.said}` })
+    const before = await enqueue(s, app, 'count')
+    await s.reached(before, 'running')
+    worker.child.kill(signal)
+    await worker.line(`Quiet by ${signal}`)
+    worker.child.kill('SIGCONT')
+    await until(async () => (await ask('/readyz')).startsWith('503'), { what: 'it is not ready any more' })
+    expect(await ask('/readyz')).toBe('503 quiet: nothing is claimed')
+    expect(await ask('/livez')).toBe('200 ok')
+    const metrics = () => ask('/metrics')
+    await until(async () => (await metrics()).includes('\nholdfast_runs 1\n'), { what: 'the run is counted' })
+    expect(await metrics()).toMatch(/^holdfast_worker_processes 1$/m)
+    expect(await metrics()).toMatch(/^holdfast_draining 1$/m)
+    expect(await ask('/else')).toMatch(/^404/)
+    const after = await enqueue(s, app, 'count')
+    // Its poll comes round more than once in this time, and its notification is heard in the first.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    expect(await s.find(after)).toMatchObject({ state: 'ready', run: 0 })
+    expect(await s.find(before)).toMatchObject({ state: 'running', run: 1 })
+    worker.child.kill('SIGTERM')
+    expect(await worker.ended()).toBe(0)
+  },
+)
+
+test('a config that stops working: later and later, and never not at all', async () => {
+  await using s = await stage()
+  const once = `import { existsSync, writeFileSync } from 'node:fs'
+    if (existsSync('started')) throw new Error('not again')
+    writeFileSync('started', '')\n`
+  await using app = await project({ 'holdfast.config.ts': `${once}${config(TASKS.count)}` })
+  await using worker = work(s, app)
+  process.kill(await pidOf(worker), 'SIGKILL')
+  await worker.line('A new worker process starts now')
+  await worker.line('A new worker process starts in 500ms, after 2 deaths in a row')
+  await worker.line('A new worker process starts in 1s, after 3 deaths in a row')
+  expect(worker.lines.filter((line) => line.event === 'replacing').map((line) => line.level)).toEqual([
+    'warn',
+    'error',
+    'error',
+  ])
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+})
+
+test('what no worker process can start from is an exit code', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': `throw new Error('broken')` })
+  const env = { DATABASE_URL: s.database, TEST_SCHEMA: s.schema }
+  const [broken, processes, port] = await Promise.all([
+    cli(['work', '--processes', '2'], { cwd: app.folder, env }),
+    cli(['work', '--processes', 'many'], { cwd: app.folder, env }),
+    cli(['work', '--port', '-1'], { cwd: app.folder, env }),
+  ])
+  expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('broken') })
+  expect(processes).toMatchObject({ code: 2, stderr: expect.stringContaining('--processes') })
+  expect(port.code).toBe(2)
+})
