@@ -21,6 +21,7 @@ export interface Found {
   readonly failures: number
   readonly interruptions: number
   readonly losses: number
+  readonly crashes: number
   /** Of an ended job. */
   readonly result: unknown
   readonly error: {
@@ -157,12 +158,12 @@ function within(work: Promise<unknown>): Promise<unknown> {
 const ENDS: ReadonlySet<StateName> = new Set(['completed', 'failed', 'cancelled', 'expired', 'lost', 'interrupted'])
 
 const FIND = `
-select j.id, j.state, j.task, j.queue, j.run, j.failures, j.interruptions, j.losses, null::json as result, null::json as error,
+select j.id, j.state, j.task, j.queue, j.run, j.failures, j.interruptions, j.losses, j.crashes, null::json as result, null::json as error,
   c.items::float8 as items, c.total::float8 as total, c.cursor
 from :schema.job j left join :schema.checkpoint c on c.id = j.id where j.id = $1
 union all
-select w.id, w.state, w.task, w.queue, w.run, w.failures, w.interruptions, w.losses, null, null, c.items::float8, c.total::float8, c.cursor
+select w.id, w.state, w.task, w.queue, w.run, w.failures, w.interruptions, w.losses, w.crashes, null, null, c.items::float8, c.total::float8, c.cursor
 from :schema.waiting w left join :schema.checkpoint c on c.id = w.id where w.id = $1
 union all
-select id, state, task, queue, run, failures, interruptions, losses, result, error, items::float8, total::float8, cursor
+select id, state, task, queue, run, failures, interruptions, losses, crashes, result, error, items::float8, total::float8, cursor
 from :schema.history where id = $1`
