@@ -2,12 +2,14 @@ import { HoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
+import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import { ItemFailure } from '../tasks/iterate/failure.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
+import type { Tail } from './tail.ts'
 
 /** A job that code enqueued, and the item that did: before all items, in `start` and in plain tasks, it is -1. */
 export interface Outgoing {
@@ -37,6 +39,10 @@ export class Attempt {
   progress: { readonly done: number; readonly total: number | undefined } | undefined
   /** Progress was written. */
   reported = false
+  /** It has ended, and its end is written or about to be. */
+  over = false
+  /** What it has logged; undefined: nothing. */
+  tail: Tail | undefined
   /** What somebody asked of it. */
   asked: Asked | undefined
   #controller: AbortController | undefined
@@ -48,6 +54,11 @@ export class Attempt {
     this.job = job
     this.task = task
     this.ledger = ledger
+  }
+
+  /** Runs of it crashed, and it got nowhere in between: it must run alone, so that its death tells whether it was the one. */
+  get suspect(): boolean {
+    return this.job.crashes >= SUSPECT_AFTER
   }
 
   enqueue(job: NewJob, item: number): void {

@@ -140,7 +140,7 @@ from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
   delay: `with found as materialized (
   select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, k.crashed, j.tid, c.items, c.moved
-  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $11::smallint[])
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $9::smallint[])
     as k(id, run, state, delay, due, failed, reason, error, crashed)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
   left join lateral (select items, moved from :schema.checkpoint where id = k.id limit 1) as c on true
@@ -148,22 +148,25 @@ group by queue, state`,
   delete from :schema.job j
   using found k
   where j.ctid = k.tid and j.run = k.run and j.state = 1
-  returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error, k.items,
+  returning j.*, case when k.state = 14 and k.crashed > 0 and k.moved = j.run then 12 else k.state end as next, k.delay, k.due, k.failed,
+    k.reason, k.error, k.items, k.crashed > 0 as died,
     case when k.moved = j.run then 0 else j.crashes end + coalesce(k.crashed, 0) as crashed
 ), closed as (
-  delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
+  delete from :schema.ledger where worker = $10 and claim = any($11::bigint[])
 ), answered as (
   delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id and r.action = 'pause' returning r.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
-  select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,
+  select id, run, worker,
+    case when next = 12 and died then 'crashed' when next = 11 then 'failed' when next = 12 then 'snoozed' when next = 13 then 'paused'
+      else 'parked' end,
     reason, error::json, items, started_at
   from moved
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
   queue, task, input, reason)
 select id,
-  case when next = 13 and id not in (select id from answered) then clock_timestamp()
+  case when next = 13 and id not in (select id from answered) or next = 12 and died then clock_timestamp()
     else coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())) end,
   created_at, expires_at, run, interruptions, losses, failures + failed, crashed, next, priority, version, queue, task, input, reason
 from moved
@@ -278,7 +281,7 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
 select rows::int as left from remaining`,
   hand_back: `with found as materialized (
   select k.run, k.interrupted, k.reason, k.crashed, k.error, j.tid, c.items, c.moved, c.interruptions
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $7::int[], $8::text[]) as k(id, run, interrupted, reason, crashed, error)
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::text[]) as k(id, run, interrupted, reason, crashed, error)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
   left join lateral (select items, moved, interruptions from :schema.checkpoint where id = k.id limit 1) as c on true
 ), moved as (
@@ -290,10 +293,10 @@ select rows::int as left from remaining`,
   returning j.id, j.run, j.queue, j.task, j.started_at, j.interruptions, k.reason, k.interrupted, k.crashed, k.error, k.items,
     j.interruptions - coalesce(k.interruptions, 0) as fruitless, coalesce(k.moved, 0) > 0 as resumes
 ), closed as (
-  delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
+  delete from :schema.ledger where worker = $7 and claim = any($8::bigint[])
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
-  select id, run, $5, case when crashed > 0 then 'crashed' when interrupted > 0 then 'interrupted' else 'yielded' end, reason, error::json,
+  select id, run, $7, case when crashed > 0 then 'crashed' when interrupted > 0 then 'interrupted' else 'yielded' end, reason, error::json,
     items, started_at
   from moved where reason is not null
 )
@@ -471,6 +474,8 @@ select queue, count(*)::int as jobs from ready group by queue`,
   delete from :schema.history_default where ctid in (select h.ctid from :schema.history_default h, old where h.ended_at < old.at limit $2)
 ), stray_runs as (
   delete from :schema.trail_default where ctid in (select t.ctid from :schema.trail_default t, old where t.ended_at < old.at limit $2)
+), stray_lines as (
+  delete from :schema.tail_default where ctid in (select t.ctid from :schema.tail_default t, old where t.started_at < old.at limit $2)
 ), gone as (
   delete from :schema.worker w using old
   where w.key in (select key from :schema.worker where not alive and ended_at < old.at limit $2)
@@ -675,6 +680,22 @@ select r.action, r.reason, r.until,
   when not exists (select from saved)
     then :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
 from (select) as one left join saved on true left join :schema.request r on r.id = saved.id`,
+  save_tails: `with held as (
+  select j.id, j.run, j.started_at, k.said, k.lines
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, said, lines)
+  cross join lateral (
+    select id, run, started_at from :schema.job
+    where id = k.id and run = k.run and state > 0
+    limit 1
+    for share skip locked
+  ) as j
+), kept as (
+  insert into :schema.tail as t (job, run, started_at, said, lines)
+  select id, run, started_at, said, lines::json from held
+  on conflict (job, run, started_at) do update set said = excluded.said, lines = excluded.lines, saved_at = clock_timestamp()
+  where t.said < excluded.said
+)
+select id from held`,
   show_job: `with found as (
   select id, state, queue, task, version, priority, run, worker, failures, interruptions, losses, crashes, created_at, started_at,
     null::timestamptz as due_at, null::timestamptz as ended_at, expires_at, false as at_most_once, input, null::json as result, null::json as error,
@@ -689,11 +710,12 @@ from (select) as one left join saved on true left join :schema.request r on r.id
     null, ended_at, null, at_most_once, input, result, error, null, items, total, cursor
   from :schema.history where id = $1
 )
-select f.id, f.state, f.queue, f.task, f.version, f.priority, f.run, f.failures, f.interruptions, f.losses, f.crashes, f.created_at, f.started_at,
+select f.id, f.state, f.queue, f.task, f.version, f.priority, f.run, f.failures, f.interruptions, f.losses,
+  case when f.state in (1, 2) and c.moved = f.run then 0 else f.crashes end as crashes, f.created_at, f.started_at,
   f.due_at, f.ended_at, f.expires_at, f.at_most_once, f.input::text as input, f.result::text as result, f.error::text as error, f.reason,
   coalesce(c.items, f.items) as items, coalesce(c.total, f.total) as total, coalesce(c.cursor, f.cursor)::text as cursor, c.rate, c.updated_at as saved_at,
   f.worker as worker_key, w.name as worker, w.build, w.alive, r.action, r.reason as asked_because, r.owner as asked_by, r.until,
-  p.root, p.part, p.parts, clock_timestamp() as now
+  f.interruptions - coalesce(c.interruptions, 0) as fruitless, coalesce(c.moved, 0) > 0 as resumes, p.root, p.part, p.parts, clock_timestamp() as now
 from found f
 left join :schema.checkpoint c on c.id = f.id
 left join :schema.worker w on w.key = f.worker
@@ -707,6 +729,11 @@ left join :schema.waiting w on w.id = p.job
 left join :schema.checkpoint c on c.id = p.job
 where p.root = (select root from :schema.part where job = $1)
 order by p.part`,
+  show_tails: `select t.run, t.started_at, t.saved_at, t.said, t.lines::text as lines
+from :schema.tail t
+where t.job = $1
+order by t.run desc
+limit $2`,
   show_trail: `select t.run, t.outcome, t.reason, t.error::text as error, t.items, t.started_at, t.ended_at, t.worker as worker_key, w.name as worker, w.build
 from :schema.trail t
 left join :schema.worker w on w.key = t.worker
@@ -895,6 +922,19 @@ create table :schema.trail (
 ) partition by range (ended_at);
 create index trail_job on :schema.trail (job);
 create table :schema.trail_default partition of :schema.trail default;
+
+-- The last log lines of runs: what a worker that dies leaves behind. \`said\`: how many lines the run has logged in all. A run's day is that
+-- of its start, so that each write finds the one before.
+create table :schema.tail (
+  job         uuid not null,
+  run         integer not null,
+  started_at  timestamptz not null,
+  saved_at    timestamptz not null default clock_timestamp(),
+  said        integer not null,
+  lines       json not null,
+  primary key (job, run, started_at)
+) partition by range (started_at);
+create table :schema.tail_default partition of :schema.tail default;
 
 -- Partitions of one iteration that was fanned out. \`root\` is the job that was enqueued; each part is a job of its own.
 create table :schema.part (
