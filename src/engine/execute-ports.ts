@@ -1,4 +1,5 @@
 import type { Database } from '../store/db.ts'
+import type { Attempt } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
 import type { EngineTransactions } from './transactions.ts'
 
@@ -12,6 +13,8 @@ export interface ExecutePorts {
   readonly keepCompleted: boolean
   /** ms between two periodic checkpoints. */
   readonly checkpointEvery: number
+  /** Its code is still going at its hard limit: whoever can stop it, must. */
+  readonly hardStop?: (attempt: Attempt, error: Error) => void
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
 }
