@@ -1,4 +1,4 @@
-import { Session } from 'node:inspector'
+import type { Session } from 'node:inspector'
 
 /** The main thread, held still in the middle of its code. */
 export interface Paused {
@@ -30,16 +30,10 @@ const MAX_FRAMES = 30
  * whose code that is. Undefined: no answer within `patience` ms, as while it is inside a system call.
  */
 export async function pauseMain(expression: string, patience: number): Promise<Paused | undefined> {
-  const session = new Session()
-  const end = (): void => {
-    // Disabling lets a paused thread go on; disconnecting does both.
-    session.disconnect()
-  }
-  try {
-    session.connectToMainThread()
-  } catch {
-    return undefined
-  }
+  const session = await connect()
+  if (session === undefined) return undefined
+  // Lets a paused thread go on, too.
+  const end = (): void => session.disconnect()
   const post = (method: string, params?: object): Promise<Record<string, unknown>> =>
     new Promise((resolve, reject) => {
       session.post(method, params, (error, result) => {
@@ -82,6 +76,18 @@ export async function pauseMain(expression: string, patience: number): Promise<P
     return undefined
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Undefined: this node was built without an inspector, or forbids it. */
+async function connect(): Promise<Session | undefined> {
+  try {
+    const inspector = await import('node:inspector')
+    const session = new inspector.Session()
+    session.connectToMainThread()
+    return session
+  } catch {
+    return undefined
   }
 }
 

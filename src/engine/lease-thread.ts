@@ -10,7 +10,7 @@ import { monotonic } from './monotonic.ts'
 import { Watchdog } from './watchdog.ts'
 
 const IDLE_MS = 60_000
-const { ticks, maxBlock, blackbox, tasks } = workerData as LeaseThreadData
+const { ticks, maxBlock, blackbox, tasks, debugged } = workerData as LeaseThreadData
 
 let order: LeaseOrder | undefined
 let revoked: number | undefined
@@ -33,7 +33,7 @@ parentPort?.on('message', (next: LeaseOrder) => {
   order = next
   wake()
 })
-watchdog.start()
+if (!debugged) watchdog.start()
 tell({ kind: 'ready' })
 for (;;) {
   const next = order

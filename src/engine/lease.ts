@@ -19,6 +19,8 @@ export interface LeaseThreadData extends Required<Pick<WatchOptions, 'tasks'>> {
   readonly ticks: Int32Array<SharedArrayBuffer>
   readonly maxBlock: number
   readonly blackbox: number | undefined
+  /** Somebody may hold the main thread at a breakpoint: then it is not blocked. */
+  readonly debugged: boolean
 }
 
 /** To the thread: keep this worker's lease from now on. */
@@ -87,7 +89,8 @@ export class LeaseKeeper {
 
   #start(): Promise<void> {
     const { blackbox, tasks = new Map() } = this.#watch
-    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks, blackbox, tasks }
+    const debugged = process.execArgv.some((flag) => flag.startsWith('--inspect'))
+    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks, blackbox, tasks, debugged }
     this.#pulse ??= setInterval(() => Atomics.add(this.#ticks, 0, 1), PULSE_MS).unref()
     const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
     const thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })
