@@ -43,8 +43,9 @@ async function settle(
     if (policy !== undefined) await settleOwnVerdict(db, worker, verdict, policy)
     if (!still) return await expireLease(db, worker, EXIT_MS)
     await revokeWorker(db, worker, true)
+    const how = { outcome: 'interrupted', reason: `its process was replaced: ${verdict.message}` } as const
     for (let round = 0; round < ROUNDS; round++) {
-      if ((await releaseWorker(db, worker, 'replace')).left === 0) return
+      if ((await releaseWorker(db, worker, how)).left === 0) return
     }
   } catch {
     // Then the lease runs out, and the jobs are given back by others.
