@@ -1,4 +1,6 @@
 import type { Session } from 'node:inspector'
+import { fileURLToPath } from 'node:url'
+import { within } from './within.ts'
 
 /** The main thread, held still in the middle of its code. */
 export interface Paused {
@@ -13,21 +15,25 @@ export interface Paused {
 }
 
 interface Frame {
-  readonly callFrameId: string
   readonly functionName: string
-  readonly url: string
-  readonly location: { readonly lineNumber: number; readonly columnNumber?: number }
+  readonly location: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber?: number }
 }
 
 interface PausedEvent {
   readonly params: { readonly callFrames: readonly Frame[] }
 }
 
+interface ScriptEvent {
+  readonly params: { readonly scriptId: string; readonly url: string }
+}
+
 const MAX_FRAMES = 30
+const MAX_STEPS = 5
+const STEP_MS = 100
 
 /**
- * Pauses the main thread, from another thread of the process, and evaluates an expression in the frame where it was caught: so it sees
- * whose code that is. Undefined: no answer within `patience` ms, as while it is inside a system call.
+ * Pauses the main thread, from another thread of the process, and evaluates an expression there: in the middle of its code it sees whose
+ * code that is. Undefined: no answer within `patience` ms, as while it is inside a system call.
  */
 export async function pauseMain(expression: string, patience: number): Promise<Paused | undefined> {
   const session = await connect()
@@ -41,30 +47,37 @@ export async function pauseMain(expression: string, patience: number): Promise<P
         else reject(new Error(JSON.stringify(error)))
       })
     })
-  let timer: NodeJS.Timeout | undefined
-  try {
-    const caught = new Promise<readonly Frame[]>((resolve) => {
+  const scripts = new Map<string, string>()
+  session.on('Debugger.scriptParsed', ({ params }: ScriptEvent) => scripts.set(params.scriptId, params.url))
+  const caught = (): Promise<readonly Frame[]> =>
+    new Promise((resolve) => {
       session.once('Debugger.paused', (event: PausedEvent) => resolve(event.params.callFrames))
     })
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), patience)
-    })
-    const asked = post('Debugger.enable').then(() => post('Debugger.pause'))
-    asked.catch(() => {})
-    const frames = await Promise.race([caught, late])
-    const first = frames?.[0]
-    if (frames === undefined || first === undefined) {
+  const isOwn = ({ location }: Frame): boolean => isOfApp(scripts.get(location.scriptId) ?? '')
+  try {
+    let frames = await within(
+      firstOf(caught(), post('Debugger.enable'), () => post('Debugger.pause')),
+      patience,
+    )
+    // Between two steps of an asynchronous loop only node's own code is to be seen; that of the app comes next.
+    for (let step = 0; step < MAX_STEPS && frames !== undefined && !frames.some(isOwn); step++) {
+      const next = caught()
+      await post('Debugger.stepInto')
+      frames = (await within(next, STEP_MS)) ?? (await within(firstOf(next, post('Debugger.pause')), patience))
+    }
+    if (frames === undefined) {
       end()
       return undefined
     }
     const evaluate = async (text: string): Promise<unknown> => {
-      const how = { callFrameId: first.callFrameId, expression: text, silent: true, returnByValue: true }
-      const { result } = (await post('Debugger.evaluateOnCallFrame', how)) as { result?: { value?: unknown } }
+      // Not in the frame: in one of node's own, there is no `Symbol` and no `process`.
+      const how = { expression: text, silent: true, returnByValue: true }
+      const { result } = (await post('Runtime.evaluate', how)) as { result?: { value?: unknown } }
       return result?.value
     }
     return {
       value: await evaluate(expression),
-      stack: stackOf(frames),
+      stack: stackOf(frames, scripts),
       evaluate,
       resume: async () => {
         await post('Debugger.resume').catch(() => {})
@@ -74,9 +87,21 @@ export async function pauseMain(expression: string, patience: number): Promise<P
   } catch {
     end()
     return undefined
-  } finally {
-    clearTimeout(timer)
   }
+}
+
+/** What comes of `work`, once whatever must be said for it has been said. */
+async function firstOf<T>(
+  work: Promise<T>,
+  said: Promise<unknown>,
+  then: () => Promise<unknown> = async () => {},
+): Promise<T> {
+  said.then(then).catch(() => {})
+  return work
+}
+
+function isOfApp(url: string): boolean {
+  return url !== '' && !url.startsWith('node:')
 }
 
 /** Undefined: this node was built without an inspector, or forbids it. */
@@ -91,11 +116,18 @@ async function connect(): Promise<Session | undefined> {
   }
 }
 
-function stackOf(frames: readonly Frame[]): string {
-  const lines = frames.map(({ functionName, url, location }) => {
-    const place = `${url.replace(/^file:\/\//, '') || '<anonymous>'}:${location.lineNumber + 1}:${(location.columnNumber ?? 0) + 1}`
-    return `    at ${functionName === '' ? place : `${functionName} (${place})`}`
+/** Without node's own frames, unless there are no others. */
+function stackOf(frames: readonly Frame[], scripts: ReadonlyMap<string, string>): string {
+  const placed = frames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => {
+    const url = scripts.get(scriptId) ?? ''
+    const file = url.startsWith('file:') ? fileURLToPath(url) : url || '<anonymous>'
+    const place = `${file}:${lineNumber + 1}:${columnNumber + 1}`
+    return { url, line: `    at ${functionName === '' ? place : `${functionName} (${place})`}` }
   })
-  const own = lines.filter((line) => !/[( ]node:|<anonymous>/.test(line))
-  return (own.length === 0 ? lines : own).slice(0, MAX_FRAMES).join('\n')
+  const own = placed.filter(({ url }) => isOfApp(url))
+  const shown = own.length === 0 ? placed : own
+  return shown
+    .slice(0, MAX_FRAMES)
+    .map(({ line }) => line)
+    .join('\n')
 }

@@ -11,7 +11,10 @@ import { within } from './within.ts'
 export const EXIT_REPLACE = 75
 
 const PATIENCE_MS = 3_000
+/** How long its lease still runs when its jobs could not be given back. */
 const EXIT_MS = 500
+/** It exits at once, but for a machine that has no time for it. */
+const EXIT_MOST_MS = 2_000
 const ROUNDS = 20
 
 /**
@@ -26,7 +29,7 @@ export async function sayLastWord(
 ): Promise<void> {
   writeLine(verdict)
   if (renewal !== undefined) await within(settle(renewal, verdict, policy, paused !== undefined), PATIENCE_MS)
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), EXIT_MS)
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), EXIT_MOST_MS)
   if (paused === undefined) process.kill(process.pid, 'SIGKILL')
   else await paused.evaluate(`process.reallyExit(${EXIT_REPLACE})`)
 }

@@ -38,8 +38,11 @@ const CHECK_MS = 100
 /** Blocked for as long as this, somebody is to blame. */
 const FIRST_LOOK_MS = 500
 const LOOK_AGAIN_MS = 5_000
-/** How long the main thread may take to answer. Inside a system call it does not. */
+/** The same, when the last look showed nobody. */
+const LOOK_SOON_MS = 250
+/** How long the main thread may take to answer: longer each time, for a machine may be busy. Inside a system call it never does. */
 const PATIENCE_MS = 1_000
+const PATIENCE_MOST_MS = 8_000
 /** A check that comes so late was not made by a thread that could run: then the whole process stood still. */
 const FROZEN_MS = 1_000
 
@@ -58,6 +61,7 @@ export class Watchdog {
   #looking = false
   #over = false
   #looked = false
+  #patience = PATIENCE_MS
   #seen: Watched | undefined
   #stack: string | undefined
   #held: readonly HeldJob[] | undefined
@@ -89,6 +93,7 @@ export class Watchdog {
       this.#tickedAt = now
       this.#lookAt = now + FIRST_LOOK_MS
       this.#looked = false
+      this.#patience = PATIENCE_MS
       this.#seen = this.#stack = this.#held = undefined
       return
     }
@@ -103,21 +108,25 @@ export class Watchdog {
 
   async #look(): Promise<void> {
     const tick = this.#lastTick
-    this.#lookAt = monotonic() + LOOK_AGAIN_MS
-    const paused = await pauseMain(LOOK, PATIENCE_MS)
+    const paused = await pauseMain(LOOK, this.#patience)
     const now = monotonic()
     const blocked = now - this.#tickedAt
     if (tick !== this.#lastTick || tick !== Atomics.load(this.#options.ticks, 0)) return paused?.resume()
     this.#looked = true
-    if (paused === undefined) return this.#lookInDatabase(blocked)
+    if (paused === undefined) {
+      this.#lookAt = now + LOOK_SOON_MS
+      this.#patience = Math.min(this.#patience * 2, PATIENCE_MOST_MS)
+      return this.#lookInDatabase(blocked)
+    }
     const seen = typeof paused.value === 'string' ? (JSON.parse(paused.value) as Watched) : undefined
     this.#seen = seen
     this.#stack = paused.stack
     const end = this.#endOf(seen)
     if (end !== undefined && now >= end)
       return this.#condemn(verdictOf(seen, blocked, paused.stack), seen?.policy, paused)
+    this.#lookAt = now + (seen === undefined ? LOOK_SOON_MS : LOOK_AGAIN_MS)
     await paused.resume()
-    if (end !== undefined) this.#lookAt = Math.min(this.#lookAt, Math.max(end, now + CHECK_MS))
+    if (seen !== undefined && end !== undefined) this.#lookAt = Math.min(this.#lookAt, Math.max(end, now + CHECK_MS))
   }
 
   /** When the process is to end if its loop is still blocked, monotonic ms. */
@@ -135,10 +144,7 @@ export class Watchdog {
     const held = this.#held
     if (held.length === 0 && !supervised) return
     const longest = Math.max(...held.map(({ hard }) => hard ?? maxBlock), held.length === 0 ? maxBlock : 0)
-    if (blocked < longest) {
-      this.#lookAt = Math.min(this.#lookAt, this.#tickedAt + longest)
-      return
-    }
+    if (blocked < longest) return
     const [only] = held
     const one = held.length === 1 ? only : undefined
     const kind = one?.hard === undefined ? 'blocked' : 'hard-limit'

@@ -126,6 +126,17 @@ test('a system call that blocks the loop past the only limit ends its process, t
   expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
 })
 
+test('one within the limit is left alone', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { LEASE: '2s', SOFT: '20s', HARD: '25s' } })
+  const { id } = await yard.jobs.enqueue(call, { ms: 4_000 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0 })
+  const { id: next } = await yard.jobs.enqueue(restarts)
+  await begun(yard, 'restarts')
+  expect(await yard.stage.find(next)).toMatchObject({ state: 'running' })
+  expect(worker.ended).toBeUndefined()
+})
+
 test('code that ignores its signal has its process replaced at the hard limit: it fails, what runs beside it is interrupted', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker()
