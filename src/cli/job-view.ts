@@ -1,3 +1,5 @@
+import { isTerminal } from '../model/states.ts'
+import { MAX_RUN_MS, type Worry, worryOfLength, worryOfStops } from '../model/worry.ts'
 import type { StateName } from '../store/codes.ts'
 import type { ListedJob } from '../store/report-rows.ts'
 import type { JobDetails } from '../store/reports.ts'
@@ -60,11 +62,14 @@ export function detailsJson(job: JobDetails): object {
       outcome: entry.outcome,
       reason: entry.reason ?? null,
       error: entry.error ?? null,
+      items: entry.items ?? null,
       startedAt: entry.startedAt ?? null,
       endedAt: entry.endedAt,
       worker: entry.worker ?? null,
       build: entry.build ?? null,
     })),
+    logs: job.tails,
+    worries: worriesOf(job).map(({ kind, message }) => ({ kind, message })),
     part: part ?? null,
     parts: job.parts.map((each) => ({
       part: each.part,
@@ -75,6 +80,14 @@ export function detailsJson(job: JobDetails): object {
     })),
     now: job.now,
   }
+}
+
+/** What somebody should know of a job that has not ended: that it gets nowhere. */
+export function worriesOf(job: JobDetails): Worry[] {
+  if (isTerminal(job.state)) return []
+  const running = job.state === 'running' && job.startedAt !== undefined && !job.resumes
+  const ms = running ? job.now.getTime() - (job.startedAt?.getTime() ?? 0) : 0
+  return [worryOfStops(job), worryOfLength(ms, MAX_RUN_MS)].filter((worry) => worry !== undefined)
 }
 
 function parsed(text: string | undefined): unknown {

@@ -4,12 +4,13 @@ import { HoldfastError } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
 import { printable, printableJson } from '../model/printable.ts'
 import { isTerminal } from '../model/states.ts'
+import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Database } from '../store/db.ts'
 import { type JobDetails, showJob } from '../store/reports.ts'
 import { checkId } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { ago, moment, plural, progressLine, table } from './format.ts'
-import { colored, detailsJson } from './job-view.ts'
+import { colored, detailsJson, worriesOf } from './job-view.ts'
 import { timeline } from './jobs-timeline.ts'
 import { colors, print, printJson, short, status } from './output.ts'
 import { openSession } from './session.ts'
@@ -20,6 +21,7 @@ interface ShowOptions extends CommonOptions {
 
 const WATCH_EVERY_MS = 500
 const SHOWN_JSON = 2_000
+const YEAR_MS = 365 * 86_400_000
 
 export async function show(id: string, options: ShowOptions): Promise<void> {
   checkId(id)
@@ -63,7 +65,8 @@ function watchLine(job: JobDetails): string {
 
 function page(job: JobDetails): string {
   const head = `${colors.bold(printable(job.task))}  ${job.id}  ${colored(job.state)}`
-  const facts = factsOf(job).map(([name, value]) => `  ${colors.dim(name.padEnd(10))}  ${value}`)
+  const worries = worriesOf(job).map(({ message }): [string, string] => ['warning', colors.yellow(message)])
+  const facts = [...factsOf(job), ...worries].map(([name, value]) => `  ${colors.dim(name.padEnd(10))}  ${value}`)
   return [head, ...facts, ...partsOf(job), '', colors.dim('Timeline (UTC)'), timeline(job)].join('\n')
 }
 
@@ -74,7 +77,8 @@ function factsOf(job: JobDetails): [string, string][] {
     ['queue', `${printable(job.queue)}, priority ${job.priority}`],
     ['enqueued', `${moment(job.createdAt)}, ${ago(job.createdAt, now)}`],
     ['runs', runsOf(job)],
-    ['due', job.dueAt && dueOf(job.dueAt, now)],
+    ['suspected', suspicionOf(job)],
+    ['due', job.dueAt && dueOf(job, job.dueAt)],
     ['because', job.dueAt && job.reason && printable(job.reason)],
     ['expires', job.expiresAt && `${moment(job.expiresAt)}`],
     ['worker', workerOf(job)],
@@ -89,7 +93,9 @@ function factsOf(job: JobDetails): [string, string][] {
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined)
 }
 
-function dueOf(due: Date, now: Date): string {
+function dueOf({ state, id, now }: JobDetails, due: Date): string {
+  if (state === 'parked' && due.getTime() - now.getTime() > YEAR_MS)
+    return `not by itself: \`holdfast jobs retry ${id}\` tries again`
   return due > now ? `${moment(due)}, in ${formatDuration(due.getTime() - now.getTime())}` : 'now'
 }
 
@@ -97,6 +103,12 @@ function runsOf({ run, failures, interruptions, losses, crashes }: JobDetails): 
   const counters = { failure: failures, interruption: interruptions, loss: losses, crash: crashes }
   const parts = Object.entries(counters).filter(([, n]) => n > 0)
   return [plural(run, 'run'), ...parts.map(([name, n]) => `${n} ${n === 1 ? name : PLURALS[name]}`)].join(', ')
+}
+
+/** Of a job whose workers died under it, again and again, while it got no further. */
+function suspicionOf({ state, crashes }: JobDetails): string | undefined {
+  if (crashes < SUSPECT_AFTER || isTerminal(state) || state === 'parked') return undefined
+  return `${crashes} crashes without progress: it runs alone until it gets on`
 }
 
 const PLURALS: Readonly<Record<string, string>> = {

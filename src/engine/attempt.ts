@@ -8,6 +8,7 @@ import type { TaskDefinition } from '../tasks/definition.ts'
 import { ItemFailure } from '../tasks/iterate/failure.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
+import type { Tail } from './tail.ts'
 
 /** A job that code enqueued, and the item that did: before all items, in `start` and in plain tasks, it is -1. */
 export interface Outgoing {
@@ -37,6 +38,10 @@ export class Attempt {
   progress: { readonly done: number; readonly total: number | undefined } | undefined
   /** Progress was written. */
   reported = false
+  /** It has ended, and its end is written or about to be. */
+  over = false
+  /** What it has logged; undefined: nothing. */
+  tail: Tail | undefined
   /** What somebody asked of it. */
   asked: Asked | undefined
   #controller: AbortController | undefined

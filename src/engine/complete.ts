@@ -2,6 +2,7 @@ import { HoldfastError } from '../model/errors.ts'
 import { STATE_CODES } from '../store/codes.ts'
 import type { Database, Queryable } from '../store/db.ts'
 import { enqueue, finish, finishInTransaction } from '../store/jobs.ts'
+import { saveTails } from '../store/tails.ts'
 import type { Attempt, Outgoing } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
 import { resultText } from './result.ts'
@@ -46,6 +47,7 @@ export async function finishInside(
 ): Promise<readonly Outgoing[]> {
   const sent = await writeEnqueued(ports.db, attempt, open.on)
   await ports.before?.(open)
+  if (ports.keepCompleted) await saveLines(ports.db, attempt, open.on)
   await finishInTransaction(ports.db, open.on, attempt.job, {
     result: resultText(attempt, value, ports.log),
     keep: ports.keepCompleted,
@@ -64,12 +66,19 @@ export async function finishWithEnqueued(
   const { id, run } = attempt.job
   return db.transaction(async (client) => {
     const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
+    if (keepCompleted) await saveLines(db, attempt, on)
     const write = { id, run, state: STATE_CODES.completed, result, error: null, keep: keepCompleted }
     const ended = await finish(db, [write], { worker: attempt.ledger.worker, claims: [] }, on)
     if (!ended.has(id)) return false
     await writeEnqueued(db, attempt, on)
     return true
   })
+}
+
+/** What the run has logged; when its job is gone, nothing may write for it any more. */
+async function saveLines(db: Database, attempt: Attempt, on: Queryable): Promise<void> {
+  const write = attempt.tail?.write(attempt)
+  if (write !== undefined) await saveTails(db, [write], on)
 }
 
 /**

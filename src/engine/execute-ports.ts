@@ -1,4 +1,5 @@
 import type { Database } from '../store/db.ts'
+import type { Attempt } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
 import type { EngineTransactions } from './transactions.ts'
 
@@ -8,6 +9,8 @@ export interface ExecutePorts {
   readonly transactions: EngineTransactions
   readonly log: ContextPorts['log']
   readonly newJob: ContextPorts['newJob']
+  /** A run has saved its progress. */
+  readonly checkpointed: (attempt: Attempt) => void
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
   /** ms between two periodic checkpoints. */

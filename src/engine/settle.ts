@@ -8,9 +8,11 @@ import {
   delay,
   type Finish,
   finish,
+  type GivenBack,
   type HandBack,
   handBack,
 } from '../store/jobs.ts'
+import { saveTails, type TailWrite } from '../store/tails.ts'
 import type { Emptied, Ledger, LetGo } from './ledger.ts'
 import type { Waker } from './wake.ts'
 
@@ -32,6 +34,8 @@ interface Item extends LetGo {
   readonly settlement: Settlement
   readonly id: string
   readonly ledger: Ledger
+  /** The last lines that the run logged. */
+  readonly tail: TailWrite | undefined
   readonly done: (settled: Settled) => void
 }
 
@@ -40,6 +44,8 @@ export interface SettlerOptions {
   readonly waker: Waker
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
+  /** A job that was interrupted is ready again. */
+  readonly onInterrupted?: (job: GivenBack) => void
   /** After each batch: the backlog has room again. */
   readonly onSettled: () => void
   readonly onTrouble: (error: unknown) => void
@@ -69,9 +75,25 @@ export class Settler {
     return this.#unsettled
   }
 
-  settle(id: string, claim: number, ledger: Ledger, settlement: Settlement, done: (settled: Settled) => void): void {
+  settle(
+    id: string,
+    claim: number,
+    ledger: Ledger,
+    settlement: Settlement,
+    done: (settled: Settled) => void,
+    tail?: TailWrite,
+  ): void {
     this.#unsettled++
-    this.#waiting.push({ id, claim, ledger, settlement, sure: settlement.kind !== 'close' || settlement.sure, done })
+    const sure = settlement.kind !== 'close' || settlement.sure
+    this.#waiting.push({
+      id,
+      claim,
+      ledger,
+      settlement,
+      sure,
+      done,
+      tail: settlement.kind === 'close' ? undefined : tail,
+    })
     if (this.#flushing) return
     this.#flushing = true
     setImmediate(() => void this.#flush())
@@ -138,6 +160,7 @@ export class Settler {
 
   async #send(items: readonly Item[], closing: Closing, written: Set<string>): Promise<void> {
     const { db, waker, keepCompleted } = this.#options
+    await this.#saveTails(items)
     const completions: Complete[] = []
     const finishes: Finish[] = []
     const delays: Delay[] = []
@@ -165,10 +188,24 @@ export class Settler {
     }
     if (backs.length > 0) {
       const given = await handBack(db, backs, closing)
-      for (const { id, queue } of given) {
-        written.add(id)
-        waker.wake(queue)
+      const interrupted = new Set(backs.filter((back) => back.interrupted).map(({ id }) => id))
+      for (const job of given) {
+        written.add(job.id)
+        waker.wake(job.queue)
+        if (interrupted.has(job.id)) this.#options.onInterrupted?.(job)
       }
+    }
+  }
+
+  /** Before the jobs go: only a run that has its job may write. What the server will not have must not keep the job from its end. */
+  async #saveTails(items: readonly Item[]): Promise<void> {
+    const tails = items.flatMap(({ tail }) => tail ?? [])
+    if (tails.length === 0) return
+    try {
+      await saveTails(this.#options.db, tails)
+    } catch (error) {
+      if (isConnectionTrouble(error) || isTransient(error)) throw error
+      this.#options.onTrouble(error)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import { planSettle } from '../model/settle-plan.ts'
+import { MAX_RUN_MS, type WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
 import { loadMarks } from '../store/upkeep.ts'
@@ -17,11 +18,13 @@ import { acceptsOf } from './marks.ts'
 import { Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
 import { lineOf } from './story.ts'
+import { Tails } from './tail.ts'
 import { Troubles } from './troubles.ts'
 import { Upkeep } from './upkeep.ts'
 import { REQUESTS, Waker } from './wake.ts'
 import { within } from './within.ts'
 import type { WorkerOptions } from './worker-options.ts'
+import { Worries } from './worries.ts'
 
 /**
  * One worker process's engine: claims to its free slots, runs, settles, and keeps its lease. When it loses the lease, everything it
@@ -35,6 +38,8 @@ export class Worker {
   readonly #executor: Executor
   readonly #upkeep: Upkeep
   readonly #troubles: Troubles
+  readonly #tails: Tails
+  readonly #worries: Worries
   readonly #attendance: Attendance
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
@@ -53,17 +58,23 @@ export class Worker {
     this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
     this.#keeper = new LeaseKeeper(options.maxBlock)
+    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun ?? MAX_RUN_MS, log: options.log })
     this.#settler = new Settler({
       db,
       waker: this.#waker,
       keepCompleted: options.keepCompleted,
+      onInterrupted: (job) => this.#worries.stopped(job),
       onSettled: () => this.#claimer?.settled(),
       onTrouble: (error) => this.#trouble('settling', error),
     })
+    this.#tails = new Tails({ db, onTrouble: (error) => this.#trouble('keeping log lines', error) })
     this.#executor = new Executor({
       ...options,
-      log: (level, message, data, attempt) =>
-        options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data }),
+      log: (level, message, data, attempt) => {
+        this.#tails.note(attempt, level, message, data)
+        options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data })
+      },
+      checkpointed: (attempt) => this.#tails.checkpointed(attempt),
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
     })
     this.#upkeep = new Upkeep({
@@ -105,6 +116,11 @@ export class Worker {
   /** The runs in progress. */
   get attempts(): ReadonlySet<Attempt> {
     return this.#attempts
+  }
+
+  /** How often jobs that get nowhere were named, by kind. */
+  get worries(): Readonly<Record<WorryKind, number>> {
+    return this.#worries.counts
   }
 
   /** What became of the runs that ended since claiming was stopped. */
@@ -151,6 +167,7 @@ export class Worker {
     if (this.#stopping) return
     this.#claimer.start()
     this.#attendance.start()
+    this.#worries.start()
     this.#upkeep.start()
   }
 
@@ -180,6 +197,7 @@ export class Worker {
    */
   async close(patience = LAST_WORD_MS): Promise<void> {
     this.#stopping = true
+    this.#worries.stop()
     const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
     const { key } = this
     const busy = this.#attempts.size > 0
@@ -188,6 +206,7 @@ export class Worker {
         this.#claimer?.stop(),
         this.#attendance.stop(),
         this.#upkeep.stop(),
+        this.#tails.stop(),
         this.#listener?.close(),
       ]),
     )
@@ -220,7 +239,10 @@ export class Worker {
       this.#attempts.add(attempt)
       // A claim that lands after the stop signal, or after the lease: its jobs were never started, so they go back as if never taken.
       if (this.#stopping || !ledger.held) this.#ended(attempt, { kind: 'yielded' })
-      else this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+      else {
+        this.#worries.starts(attempt)
+        this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+      }
     }
   }
 
@@ -245,7 +267,10 @@ export class Worker {
     const line = lineOf(plan, attempt)
     if (line)
       this.#options.log(line.level, line.message, { job: job.id, task: job.task, run: job.run, plan: plan.kind })
-    this.#settler.settle(job.id, job.claim, ledger, settlementOf(attempt, plan, this.#options.keepCompleted), () => {})
+    const tail = this.#tails.last(attempt)
+    const forgotten = plan.kind === 'complete' && !this.#options.keepCompleted
+    const settlement = settlementOf(attempt, plan, this.#options.keepCompleted)
+    this.#settler.settle(job.id, job.claim, ledger, settlement, () => {}, forgotten ? undefined : tail)
     this.#settled[plan.kind] = (this.#settled[plan.kind] ?? 0) + 1
     if (this.#stopping && plan.kind === 'hand-back') this.#handedOff++
     else if (this.#stopping && plan.kind !== 'yield') this.#finished++

@@ -8,6 +8,14 @@ export function maskSecrets(text: string): string {
   return text.replace(AUTHORITY, '$1:***@').replace(PARAMETER, '$1***').replace(KEYWORD, '$1***')
 }
 
+const SECRET_KEY =
+  /pass(?:word|wd|phrase)|secret|token|authorization|cookie|credential|api[-_]?key|private[-_]?key|^pwd$|^ssn$/i
+
+/** Whether a value under this key is nobody's to read in a log that is kept. */
+export function isSecretKey(key: string): boolean {
+  return SECRET_KEY.test(key)
+}
+
 /** A connection string for people: which server, which database, as whom; nothing else. */
 export function describeDatabase(url: string): string {
   try {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, type Database, isTransient } from './db.ts'
 
-const TABLES = ['history', 'trail'] as const
+/** Each with the moment whose day a row belongs to. */
+const TABLES = { history: 'ended_at', trail: 'ended_at', tail: 'started_at' } as const
 /** Settling never waits for this: what has no day goes to the default partition. */
 const DAYS_AHEAD = 7
 const LOCK_TIMEOUT_MS = 1_000
@@ -23,11 +24,11 @@ export async function maintainPartitions(
 ): Promise<{ made: number; dropped: number }> {
   let made = 0
   let dropped = 0
-  for (const table of TABLES) {
+  for (const [table, moment] of Object.entries(TABLES)) {
     const partitions = await db.run<Partition>('partitions', [db.schema, table, ahead, keep])
     for (const partition of partitions) {
       if (!partition.present) {
-        if (await retried(() => make(db, table, partition))) made++
+        if (await retried(() => make(db, table, moment, partition))) made++
       } else if (partition.expired) {
         if (await retried(() => drop(db, partition))) dropped++
       }
@@ -50,10 +51,10 @@ export async function summarizeHistory(db: Database): Promise<void> {
  * Made apart and attached: that locks neither the parent nor its other days against writers. Names and dates come from the database's
  * own calendar and fit `table_YYYYMMDD`.
  */
-async function make(db: Database, table: string, { name, from, to }: Partition): Promise<void> {
+async function make(db: Database, table: string, moment: string, { name, from, to }: Partition): Promise<void> {
   const { schema } = db
   const range = `from ('${from} 00:00:00+00') to ('${to} 00:00:00+00')`
-  const within = `ended_at >= '${from} 00:00:00+00' and ended_at < '${to} 00:00:00+00'`
+  const within = `${moment} >= '${from} 00:00:00+00' and ${moment} < '${to} 00:00:00+00'`
   await locked(db, async (query) => {
     await query(`create table ${schema}.${name} (like ${schema}.${table} including defaults)`)
     // Rows of that day that came before its partition did.

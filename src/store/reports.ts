@@ -13,6 +13,7 @@ import {
   type Row,
   text,
 } from './report-rows.ts'
+import { type LogTail, showTails } from './tails.ts'
 
 /** What `holdfast jobs show` knows: the row, wherever it is, and everything that hangs on it. */
 export interface JobDetails extends ListedJob {
@@ -40,6 +41,12 @@ export interface JobDetails extends ListedJob {
     | undefined
   /** Runs that did not complete it, the oldest first. */
   readonly trail: readonly TrailEntry[]
+  /** The last log lines of its newest runs, the oldest first. */
+  readonly tails: readonly LogTail[]
+  /** Interruptions since its cursor last moved on. */
+  readonly fruitless: number
+  /** It has a cursor to go on from. */
+  readonly resumes: boolean
   /** Set when it is a part of an iteration that was fanned out. */
   readonly part: { readonly root: string; readonly index: number; readonly of: number } | undefined
   readonly parts: readonly Part[]
@@ -49,10 +56,13 @@ export interface JobDetails extends ListedJob {
 
 export interface TrailEntry {
   readonly run: number
-  /** 'failed', 'interrupted', 'yielded', 'snoozed', 'paused', 'parked', 'lost', 'cancelled', 'expired' */
+  /** 'failed', 'interrupted', 'crashed', 'yielded', 'snoozed', 'paused', 'parked', 'lost', 'cancelled', 'expired' */
   readonly outcome: string
   readonly reason: string | undefined
+  /** What was thrown, or what its process died of. */
   readonly error: unknown
+  /** How far the job was then, if it had said so. */
+  readonly items: number | undefined
   readonly startedAt: Date | undefined
   readonly endedAt: Date
   /** The worker's name, or its number when its name was forgotten. */
@@ -71,6 +81,7 @@ export interface Part {
 
 const STATEMENT_MS = 10_000
 const TRAIL_MOST = 200
+const TAILS_MOST = 20
 
 /** Undefined: there is no such job, or no longer. */
 export async function showJob(db: Database, id: string): Promise<JobDetails | undefined> {
@@ -79,11 +90,17 @@ export async function showJob(db: Database, id: string): Promise<JobDetails | un
     if (row === undefined) return undefined
     const trail = await db.run<Row>('show_trail', [id, TRAIL_MOST], on)
     const parts = row['root'] === null ? [] : await db.run<Row>('show_parts', [id], on)
-    return details(row, trail.map(trailEntry).reverse(), parts.map(part))
+    const tails = await showTails(db, id, TAILS_MOST, on)
+    return details(row, trail.map(trailEntry).reverse(), tails, parts.map(part))
   })
 }
 
-function details(row: Row, trail: readonly TrailEntry[], parts: readonly Part[]): JobDetails {
+function details(
+  row: Row,
+  trail: readonly TrailEntry[],
+  tails: readonly LogTail[],
+  parts: readonly Part[],
+): JobDetails {
   const { action, root } = row as { action: 'cancel' | 'pause' | null; root: string | null }
   return {
     ...listedJob(row),
@@ -103,6 +120,9 @@ function details(row: Row, trail: readonly TrailEntry[], parts: readonly Part[])
         ? undefined
         : { action, reason: String(row['asked_because']), owner: String(row['asked_by']), until: date(row['until']) },
     trail,
+    tails,
+    fruitless: Number(row['fruitless']),
+    resumes: row['resumes'] === true,
     part: root === null ? undefined : { root, index: Number(row['part']), of: Number(row['parts']) },
     parts,
     now: date(row['now']) as Date,
@@ -115,6 +135,7 @@ function trailEntry(row: Row): TrailEntry {
     outcome: String(row['outcome']),
     reason: text(row['reason']),
     error: json(row['error']),
+    items: number(row['items']),
     startedAt: date(row['started_at']),
     endedAt: date(row['ended_at']) as Date,
     worker: workerName(row),

@@ -471,6 +471,8 @@ select queue, count(*)::int as jobs from ready group by queue`,
   delete from :schema.history_default where ctid in (select h.ctid from :schema.history_default h, old where h.ended_at < old.at limit $2)
 ), stray_runs as (
   delete from :schema.trail_default where ctid in (select t.ctid from :schema.trail_default t, old where t.ended_at < old.at limit $2)
+), stray_lines as (
+  delete from :schema.tail_default where ctid in (select t.ctid from :schema.tail_default t, old where t.started_at < old.at limit $2)
 ), gone as (
   delete from :schema.worker w using old
   where w.key in (select key from :schema.worker where not alive and ended_at < old.at limit $2)
@@ -675,6 +677,18 @@ select r.action, r.reason, r.until,
   when not exists (select from saved)
     then :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not save its progress') end
 from (select) as one left join saved on true left join :schema.request r on r.id = saved.id`,
+  save_tails: `with held as (
+  select j.id, j.run, j.started_at, k.said, k.lines
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, said, lines)
+  join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
+  for share of j skip locked
+), kept as (
+  insert into :schema.tail as t (job, run, started_at, said, lines)
+  select id, run, started_at, said, lines::json from held
+  on conflict (job, run, started_at) do update set said = excluded.said, lines = excluded.lines, saved_at = clock_timestamp()
+  where t.said < excluded.said
+)
+select id from held`,
   show_job: `with found as (
   select id, state, queue, task, version, priority, run, worker, failures, interruptions, losses, crashes, created_at, started_at,
     null::timestamptz as due_at, null::timestamptz as ended_at, expires_at, false as at_most_once, input, null::json as result, null::json as error,
@@ -689,11 +703,12 @@ from (select) as one left join saved on true left join :schema.request r on r.id
     null, ended_at, null, at_most_once, input, result, error, null, items, total, cursor
   from :schema.history where id = $1
 )
-select f.id, f.state, f.queue, f.task, f.version, f.priority, f.run, f.failures, f.interruptions, f.losses, f.crashes, f.created_at, f.started_at,
+select f.id, f.state, f.queue, f.task, f.version, f.priority, f.run, f.failures, f.interruptions, f.losses,
+  case when f.state in (1, 2) and c.moved = f.run then 0 else f.crashes end as crashes, f.created_at, f.started_at,
   f.due_at, f.ended_at, f.expires_at, f.at_most_once, f.input::text as input, f.result::text as result, f.error::text as error, f.reason,
   coalesce(c.items, f.items) as items, coalesce(c.total, f.total) as total, coalesce(c.cursor, f.cursor)::text as cursor, c.rate, c.updated_at as saved_at,
   f.worker as worker_key, w.name as worker, w.build, w.alive, r.action, r.reason as asked_because, r.owner as asked_by, r.until,
-  p.root, p.part, p.parts, clock_timestamp() as now
+  f.interruptions - coalesce(c.interruptions, 0) as fruitless, coalesce(c.moved, 0) > 0 as resumes, p.root, p.part, p.parts, clock_timestamp() as now
 from found f
 left join :schema.checkpoint c on c.id = f.id
 left join :schema.worker w on w.key = f.worker
@@ -707,6 +722,11 @@ left join :schema.waiting w on w.id = p.job
 left join :schema.checkpoint c on c.id = p.job
 where p.root = (select root from :schema.part where job = $1)
 order by p.part`,
+  show_tails: `select t.run, t.started_at, t.saved_at, t.said, t.lines::text as lines
+from :schema.tail t
+where t.job = $1
+order by t.run desc
+limit $2`,
   show_trail: `select t.run, t.outcome, t.reason, t.error::text as error, t.items, t.started_at, t.ended_at, t.worker as worker_key, w.name as worker, w.build
 from :schema.trail t
 left join :schema.worker w on w.key = t.worker
@@ -895,6 +915,19 @@ create table :schema.trail (
 ) partition by range (ended_at);
 create index trail_job on :schema.trail (job);
 create table :schema.trail_default partition of :schema.trail default;
+
+-- The last log lines of runs: what a worker that dies leaves behind. \`said\`: how many lines the run has logged in all. A run's day is that
+-- of its start, so that each write finds the one before.
+create table :schema.tail (
+  job         uuid not null,
+  run         integer not null,
+  started_at  timestamptz not null,
+  saved_at    timestamptz not null default clock_timestamp(),
+  said        integer not null,
+  lines       json not null,
+  primary key (job, run, started_at)
+) partition by range (started_at);
+create table :schema.tail_default partition of :schema.tail default;
 
 -- Partitions of one iteration that was fanned out. \`root\` is the job that was enqueued; each part is a job of its own.
 create table :schema.part (

@@ -155,6 +155,19 @@ create table :schema.trail (
 create index trail_job on :schema.trail (job);
 create table :schema.trail_default partition of :schema.trail default;
 
+-- The last log lines of runs: what a worker that dies leaves behind. `said`: how many lines the run has logged in all. A run's day is that
+-- of its start, so that each write finds the one before.
+create table :schema.tail (
+  job         uuid not null,
+  run         integer not null,
+  started_at  timestamptz not null,
+  saved_at    timestamptz not null default clock_timestamp(),
+  said        integer not null,
+  lines       json not null,
+  primary key (job, run, started_at)
+) partition by range (started_at);
+create table :schema.tail_default partition of :schema.tail default;
+
 -- Partitions of one iteration that was fanned out. `root` is the job that was enqueued; each part is a job of its own.
 create table :schema.part (
   root      uuid not null,

@@ -1,4 +1,4 @@
--- The day partitions of a table that is partitioned by the day a job ended: what there is, and what there should be.
+-- The day partitions of a table that is partitioned by days: what there is, and what there should be.
 -- params: $1 schema text, $2 table text, $3 days ahead int, $4 keep ms float8
 -- returns: name, from, to (UTC days as text), present, expired (all of it is older than is kept)
 with present as (

@@ -7,6 +7,8 @@ with old as (
   delete from :schema.history_default where ctid in (select h.ctid from :schema.history_default h, old where h.ended_at < old.at limit $2)
 ), stray_runs as (
   delete from :schema.trail_default where ctid in (select t.ctid from :schema.trail_default t, old where t.ended_at < old.at limit $2)
+), stray_lines as (
+  delete from :schema.tail_default where ctid in (select t.ctid from :schema.tail_default t, old where t.started_at < old.at limit $2)
 ), gone as (
   delete from :schema.worker w using old
   where w.key in (select key from :schema.worker where not alive and ended_at < old.at limit $2)

@@ -1,0 +1,169 @@
+import { isSecretKey, maskSecrets } from '../model/mask.ts'
+import { sanitizeText } from '../model/text.ts'
+import type { Database } from '../store/db.ts'
+import { saveTails, type TailLine, type TailWrite } from '../store/tails.ts'
+import type { Attempt } from './attempt.ts'
+import { monotonic } from './monotonic.ts'
+
+type Level = TailLine[1]
+
+/** Of each run, so many lines are kept at most, with so many bytes. */
+export const TAIL_LINES = 200
+export const TAIL_BYTES = 16 * 1024
+const LINE_BYTES = 2 * 1024
+const EVERY_MS = 2_000
+/** After a checkpoint the lines are kept at once; an iteration that logs with each item must not write as often as it saves. */
+const SOONEST_MS = 250
+
+/** The last lines that one run has logged: those that its worker would take along when it dies. */
+export class Tail {
+  readonly #lines: string[] = []
+  #bytes = 0
+  #said = 0
+  /** How much of it is kept in the database. */
+  #kept = 0
+
+  add(line: TailLine): void {
+    const text = JSON.stringify(line)
+    this.#said++
+    this.#lines.push(text)
+    this.#bytes += Buffer.byteLength(text)
+    while (this.#lines.length > TAIL_LINES || this.#bytes > TAIL_BYTES) {
+      this.#bytes -= Buffer.byteLength(this.#lines.shift() as string)
+    }
+  }
+
+  /** What is to be written; undefined: everything is kept already. */
+  write({ job }: Attempt): TailWrite | undefined {
+    if (this.#said === this.#kept) return undefined
+    return { id: job.id, run: job.run, said: this.#said, lines: `[${this.#lines.join(',')}]` }
+  }
+
+  keptUpTo(said: number): void {
+    this.#kept = Math.max(this.#kept, said)
+  }
+}
+
+export interface TailsOptions {
+  readonly db: Database
+  readonly onTrouble: (error: unknown) => void
+}
+
+/**
+ * Keeps the last log lines of a worker's runs: every two seconds, soon after a checkpoint, and with the end of the run. One statement
+ * for all of them; nothing at all while no run logs.
+ */
+export class Tails {
+  readonly #options: TailsOptions
+  /** Runs that have logged since their lines were kept. */
+  readonly #behind = new Set<Attempt>()
+  #timer: NodeJS.Timeout | undefined
+  #due = Number.POSITIVE_INFINITY
+  #flushedAt = Number.NEGATIVE_INFINITY
+  #flushing: Promise<void> | undefined
+
+  constructor(options: TailsOptions) {
+    this.#options = options
+  }
+
+  note(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
+    // What still runs of it, a timer that leaked, has no job any more.
+    if (attempt.over) return
+    attempt.tail ??= new Tail()
+    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    this.#behind.add(attempt)
+    this.#schedule(EVERY_MS)
+  }
+
+  /** The run has saved its progress: what it said before that should be known as well. */
+  checkpointed(attempt: Attempt): void {
+    if (this.#behind.has(attempt)) this.#schedule(this.#flushedAt + SOONEST_MS - monotonic())
+  }
+
+  /** The run is over: its last lines are written together with its end. */
+  last(attempt: Attempt): TailWrite | undefined {
+    attempt.over = true
+    this.#behind.delete(attempt)
+    return attempt.tail?.write(attempt)
+  }
+
+  /** Resolves when what is on its way has been written. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#behind.clear()
+    await this.#flushing
+  }
+
+  #schedule(ms: number): void {
+    const at = monotonic() + Math.max(0, ms)
+    if (at >= this.#due) return
+    clearTimeout(this.#timer)
+    this.#due = at
+    this.#timer = setTimeout(() => {
+      this.#due = Number.POSITIVE_INFINITY
+      // The one that is on its way schedules the next.
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = undefined
+        if (this.#behind.size > 0) this.#schedule(EVERY_MS)
+      })
+    }, at - monotonic())
+    // A worker that has nothing else to do may end: the last lines go with the end of each run.
+    this.#timer.unref()
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushedAt = monotonic()
+    const sent = [...this.#behind].flatMap((attempt) => {
+      const write = attempt.tail?.write(attempt)
+      return write === undefined ? [] : [{ attempt, write }]
+    })
+    if (sent.length === 0) return this.#behind.clear()
+    try {
+      const kept = await saveTails(
+        this.#options.db,
+        sent.map(({ write }) => write),
+      )
+      for (const { attempt, write } of sent) {
+        if (!kept.has(write.id)) continue
+        attempt.tail?.keptUpTo(write.said)
+        if (attempt.tail?.write(attempt) === undefined) this.#behind.delete(attempt)
+      }
+    } catch (error) {
+      this.#options.onTrouble(error)
+    }
+  }
+}
+
+/** One line of text, fit for PostgreSQL and without secrets, of whatever was logged. Never throws: a log line must not fail its job. */
+export function lineText(message: unknown, data: object | undefined): string {
+  const text = [safe(message), ...(data === undefined ? [] : [dataText(data)])].join(' ')
+  // Masked before it is cut: half a password would not be known for one.
+  return sanitizeText(maskSecrets(text.slice(0, 4 * LINE_BYTES)), LINE_BYTES)
+}
+
+function safe(message: unknown): string {
+  try {
+    return String(message)
+  } catch {
+    return '(unreadable)'
+  }
+}
+
+function dataText(data: object): string {
+  const inside = new Set<unknown>()
+  try {
+    return (
+      JSON.stringify(data, (key, value: unknown) => {
+        if (isSecretKey(key)) return '***'
+        if (typeof value === 'bigint') return String(value)
+        if (value instanceof Error) return `${value.name}: ${value.message}`
+        if (typeof value !== 'object' || value === null) return value
+        if (inside.has(value)) return '(seen above)'
+        inside.add(value)
+        return value
+      }) ?? ''
+    )
+  } catch {
+    return '(unreadable)'
+  }
+}
