@@ -47,6 +47,8 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     }
     case 'park':
       return put(STATE_CODES.parked, { kind: 'delay', ms: PARKED_FOR_MS }, plan.reason)
+    case 'crash':
+      return back(false, plan.failure.message.slice(0, 200))
     case 'yield':
       return back(false, null)
     case 'hand-back':

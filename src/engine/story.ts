@@ -23,6 +23,8 @@ export function lineOf(plan: SettlePlan, attempt: Attempt): Line | undefined {
       return { level: 'warn', message: `Job failed: ${plan.failure.message}` }
     case 'hand-back':
       return { level: 'info', message: `Job interrupted: ${plan.reason}. It can go on elsewhere` }
+    case 'crash':
+      return { level: 'error', message: `Job crashed: ${plan.failure.message}. It is tried again` }
     case 'interrupt':
       return { level: 'warn', message: `Job interrupted: ${plan.reason}. It may start only once, so it ends here` }
     case 'snooze':

@@ -28,6 +28,10 @@ export const ERRORS = {
     cause: 'A command needs the app, and there is no config file.',
     cure: 'Run `npx holdfast init` to write one, go to the folder of your project, or name the file with `--config`.',
   },
+  HF_CRASHED: {
+    cause: 'The process that a run had to itself died: a native crash, an `exit`, a signal, or no memory left.',
+    cure: 'The message has what is known of the death. The job is tried again, alone after the second time, and parked when it kills that process too: repair the code and run `holdfast jobs retry ID`. Out of memory: raise `isolate.heapMb`, or do less in one run.',
+  },
   HF_CURSOR: {
     cause: 'A source gave a cursor that cannot be saved: it must be a JSON value of at most 64 KiB.',
     cure: 'Make the cursor a small position (a key, a byte offset, a page token), not the data itself. The message names the source and the place in the cursor.',
@@ -83,6 +87,10 @@ export const ERRORS = {
       'A write of a run was refused, because the job has moved on: it was given to another worker, cancelled or settled.',
     cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
   },
+  HF_HARD_LIMIT: {
+    cause: 'A run went on after its hard time limit, so its code was stopped by force.',
+    cure: 'Make the code end when its `signal` aborts, do less in one run, or raise `hard` of its `timeLimit`.',
+  },
   HF_INPUT: {
     cause:
       "The input of a job does not fit its task's schema, or holds a value that JSON or PostgreSQL cannot carry unchanged.",
@@ -91,6 +99,10 @@ export const ERRORS = {
   HF_INPUT_TOO_LARGE: {
     cause: 'The input of a job is larger than the limit.',
     cure: 'Put the data into a table or a file and pass its key or path, or raise `maxInputBytes`.',
+  },
+  HF_ISOLATE: {
+    cause: 'A task wants a process or thread of its own, and this worker cannot give it one: it does not know the file of its app.',
+    cure: 'Start the worker with `holdfast work`, which loads the app from its config file; or name that file: `app.work({ appFile })`.',
   },
   HF_ITEM: {
     cause: 'An item that a source read does not fit its schema.',

@@ -1,4 +1,5 @@
 import { controlOf } from './control.ts'
+import type { Death } from './death.ts'
 import type { When } from './when.ts'
 
 /** Why a run had to stop: what its `signal.reason` is. */
@@ -20,7 +21,7 @@ export type InterruptReason =
 
 /**
  * How a run ended. Every way out of user code ends in one of these: return, throw, time limit, stop signal, lost lease.
- * A crash is none: the run's process is dead, and whoever saw it die gives its jobs back.
+ * A run whose whole worker died has none: whoever saw it die gives its jobs back.
  */
 export type Outcome =
   /** `result` is JSON text; null: none. */
@@ -32,6 +33,8 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly error: unknown; readonly retry: 'policy' | 'never' | When }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'interrupted'; readonly reason: InterruptReason }
+  /** The process of its own that it ran in died. `alone`: it was the only run that this process ever had. */
+  | { readonly kind: 'crashed'; readonly death: Death; readonly alone: boolean }
   /** No worker can run it now; seen before the code ran. */
   | { readonly kind: 'parked'; readonly reason: string }
   /** Nobody knows whether the code ran. */

@@ -1,3 +1,4 @@
+import { describeDeath, wasKilledFromOutside } from './death.ts'
 import { HoldfastError } from './errors.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { InterruptReason, Outcome } from './outcome.ts'
@@ -30,8 +31,11 @@ export type SettlePlan =
   | { readonly kind: 'yield' }
   /** Back to the front lane, claimable at once. `interrupted`: counts as an interruption, which uses up no retry. */
   | { readonly kind: 'hand-back'; readonly reason: InterruptReason | 'lost'; readonly interrupted: boolean }
+  /** Back to the front lane, claimable at once. Counts as a crash, which uses up no retry. */
+  | { readonly kind: 'crash'; readonly failure: Failure }
   | { readonly kind: 'pause' }
-  | { readonly kind: 'park'; readonly reason: string }
+  /** `failure`: what its process died of, counted as a crash. */
+  | { readonly kind: 'park'; readonly reason: string; readonly failure?: Failure }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'expire' }
   | { readonly kind: 'interrupt'; readonly reason: InterruptReason }
@@ -59,6 +63,8 @@ export function planSettle(job: JobFacts, outcome: Outcome, policy: RetryPolicy,
       return once ? endOnce('left its slot') : { kind: 'yield' }
     case 'interrupted':
       return planInterruption(job, outcome.reason, policy, random)
+    case 'crashed':
+      return planCrash(job, outcome)
     case 'lost':
       return job.delivery === 'at-most-once'
         ? { kind: 'lose' }
@@ -90,6 +96,18 @@ function planFailure(
   }
   if (decision.why === 'predicate-failed') return { kind: 'fail', failure, why: decision.why, report: decision.error }
   return { kind: 'fail', failure, why: decision.why }
+}
+
+/**
+ * The first deaths are suspicion only: somebody beside it may have been the cause, or the machine. One in a process that it had to itself,
+ * and that nobody killed from outside, is proof: it would kill the next process, too.
+ */
+function planCrash(job: JobFacts, { death, alone }: Outcome & { kind: 'crashed' }): SettlePlan {
+  const what = describeDeath(death)
+  const failure = describeFailure(new HoldfastError('HF_CRASHED', `The process of the run died: ${what}`))
+  if (job.delivery === 'at-most-once') return { kind: 'fail', failure, why: 'at-most-once' }
+  if (!alone || wasKilledFromOutside(death)) return { kind: 'crash', failure }
+  return { kind: 'park', reason: `it kills the process it runs in, also when it runs alone: ${what}`, failure }
 }
 
 function planInterruption(
@@ -128,6 +146,7 @@ const STATE_AFTER = {
   snooze: 'snoozed',
   yield: 'ready',
   'hand-back': 'ready',
+  crash: 'ready',
   pause: 'paused',
   park: 'parked',
   cancel: 'cancelled',

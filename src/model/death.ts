@@ -1,0 +1,23 @@
+/** How a process (or thread) that ran user code came to its end without being asked to. */
+export interface Death {
+  /** What it exited with; null: it was ended by a signal. */
+  readonly code: number | null
+  readonly signal: string | null
+  /** `heap`: it ran into its own cap. `system`: the system's out-of-memory killer chose it. Undefined: neither, as far as can be told. */
+  readonly oom: 'heap' | 'system' | undefined
+  /** Of a thread: what was thrown in it. */
+  readonly thrown?: string
+}
+
+/** `killed by SIGSEGV`, `exited with code 3`, `out of memory (heap cap)`: what is known, and no guess beyond it. */
+export function describeDeath({ code, signal, oom, thrown }: Death): string {
+  if (oom === 'heap') return 'ran out of memory: its heap was full'
+  if (oom === 'system') return 'killed by SIGKILL: the system was out of memory (OOM killer)'
+  if (signal !== null) return `killed by ${signal}`
+  return thrown === undefined ? `exited with code ${code ?? 'unknown'}` : `ended by an error: ${thrown}`
+}
+
+/** Somebody sent it SIGKILL, and not for want of memory: that says nothing about the code that it ran. */
+export function wasKilledFromOutside({ signal, oom }: Death): boolean {
+  return signal === 'SIGKILL' && oom === undefined
+}
