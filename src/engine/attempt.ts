@@ -2,6 +2,7 @@ import { HoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
+import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
@@ -53,6 +54,11 @@ export class Attempt {
     this.job = job
     this.task = task
     this.ledger = ledger
+  }
+
+  /** Runs of it crashed, and it got nowhere in between: it must run alone, so that its death tells whether it was the one. */
+  get suspect(): boolean {
+    return this.job.crashes >= SUSPECT_AFTER
   }
 
   enqueue(job: NewJob, item: number): void {

@@ -1,3 +1,4 @@
+import { MAX_DURATION_MS } from '../model/duration.ts'
 import type { Failure } from '../model/failure.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
 import type { When } from '../model/when.ts'
@@ -12,7 +13,13 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     kind: 'finish',
     write: { id, run, state, result, error: error === null ? null : JSON.stringify(error), keep },
   })
-  const put = (state: number, until: When, reason: string | null, failure: Failure | null = null): Settlement => ({
+  const put = (
+    state: number,
+    until: When,
+    reason: string | null,
+    failure: Failure | null = null,
+    crashed = false,
+  ): Settlement => ({
     kind: 'delay',
     write: {
       id,
@@ -20,13 +27,25 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
       state,
       until,
       reason,
-      failed: failure !== null,
+      failed: failure !== null && !crashed,
+      crashed,
       error: failure === null ? null : JSON.stringify(failure),
     },
   })
   const back = (interrupted: boolean, reason: string | null): Settlement => ({
     kind: 'hand-back',
     write: { id, run, interrupted, reason },
+  })
+  const crash = (failure: Failure): Settlement => ({
+    kind: 'hand-back',
+    write: {
+      id,
+      run,
+      interrupted: false,
+      crashed: true,
+      reason: failure.message.slice(0, 200),
+      error: JSON.stringify(failure),
+    },
   })
 
   switch (plan.kind) {
@@ -46,9 +65,12 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
       return put(STATE_CODES.paused, until, asked?.reason ?? null)
     }
     case 'park':
+      // By itself it would kill the next process, too: only a person brings it back.
+      if (plan.failure !== undefined)
+        return put(STATE_CODES.parked, { kind: 'delay', ms: MAX_DURATION_MS }, plan.reason, plan.failure, true)
       return put(STATE_CODES.parked, { kind: 'delay', ms: PARKED_FOR_MS }, plan.reason)
     case 'crash':
-      return back(false, plan.failure.message.slice(0, 200))
+      return crash(plan.failure)
     case 'yield':
       return back(false, null)
     case 'hand-back':
@@ -66,7 +88,7 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
   }
 }
 
-/** A parked job is looked at again by itself: no wait is for ever. */
+/** A job that found no worker for it is looked at again by itself: no wait is for ever. */
 const PARKED_FOR_MS = 60_000
 
 function located(failure: Failure, attempt: Attempt): Failure & { where?: string } {

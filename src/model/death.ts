@@ -17,6 +17,15 @@ export function describeDeath({ code, signal, oom, thrown }: Death): string {
   return thrown === undefined ? `exited with code ${code ?? 'unknown'}` : `ended by an error: ${thrown}`
 }
 
+/** The same as data, for the trail: what is not known is not there. */
+export function factsOfDeath({ code, signal, oom }: Death): { exitCode?: number; signal?: string; oom?: string } {
+  return {
+    ...(code !== null && { exitCode: code }),
+    ...(signal !== null && { signal }),
+    ...(oom !== undefined && { oom }),
+  }
+}
+
 /** Somebody sent it SIGKILL, and not for want of memory: that says nothing about the code that it ran. */
 export function wasKilledFromOutside({ signal, oom }: Death): boolean {
   return signal === 'SIGKILL' && oom === undefined

@@ -101,7 +101,8 @@ export const ERRORS = {
     cure: 'Put the data into a table or a file and pass its key or path, or raise `maxInputBytes`.',
   },
   HF_ISOLATE: {
-    cause: 'A task wants a process or thread of its own, and this worker cannot give it one: it does not know the file of its app.',
+    cause:
+      'A task wants a process or thread of its own, and this worker cannot give it one: it does not know the file of its app.',
     cure: 'Start the worker with `holdfast work`, which loads the app from its config file; or name that file: `app.work({ appFile })`.',
   },
   HF_ITEM: {

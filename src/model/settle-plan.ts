@@ -1,4 +1,4 @@
-import { describeDeath, wasKilledFromOutside } from './death.ts'
+import { describeDeath, factsOfDeath, wasKilledFromOutside } from './death.ts'
 import { HoldfastError } from './errors.ts'
 import { describeFailure, type Failure } from './failure.ts'
 import type { InterruptReason, Outcome } from './outcome.ts'
@@ -104,7 +104,10 @@ function planFailure(
  */
 function planCrash(job: JobFacts, { death, alone }: Outcome & { kind: 'crashed' }): SettlePlan {
   const what = describeDeath(death)
-  const failure = describeFailure(new HoldfastError('HF_CRASHED', `The process of the run died: ${what}`))
+  const error = new HoldfastError('HF_CRASHED', `The process of the run died: ${what}`)
+  // Of our own frames, none had a part in it.
+  const { stack: _, ...described } = describeFailure(error)
+  const failure = { ...described, ...factsOfDeath(death) }
   if (job.delivery === 'at-most-once') return { kind: 'fail', failure, why: 'at-most-once' }
   if (!alone || wasKilledFromOutside(death)) return { kind: 'crash', failure }
   return { kind: 'park', reason: `it kills the process it runs in, also when it runs alone: ${what}`, failure }

@@ -30,7 +30,7 @@ export function worryOfStops({ fruitless, resumes }: { fruitless: number; resume
     const cure = 'Save progress more often: smaller items or batches, or a longer `shutdown.grace`.'
     return {
       kind: 'no-progress',
-      message: `Job was interrupted ${fruitless} times in a row without getting one item further. ${cure}`,
+      message: `Job was interrupted ${fruitless} times at the same place: its cursor does not move on. ${cure}`,
     }
   }
   if (!resumes && fruitless >= FRUITLESS_FROM_START) {

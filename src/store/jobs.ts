@@ -247,9 +247,9 @@ export async function delay(
       plainArray(jobs.map((job) => (job.failed ? 1 : 0))),
       jobs.map((job) => job.reason),
       jobs.map((job) => job.error),
+      crashArray(jobs),
       closing.worker,
       plainArray(closing.claims),
-      jobs.some((job) => job.crashed) ? plainArray(jobs.map((job) => (job.crashed ? 1 : 0))) : '{}',
     ],
     on,
   )
@@ -294,10 +294,10 @@ export async function handBack(
       ...fenceArrays(jobs),
       plainArray(jobs.map((job) => (job.interrupted ? 1 : 0))),
       jobs.map((job) => job.reason),
+      crashArray(jobs),
+      textArray(jobs, (job) => job.error ?? null),
       closing.worker,
       plainArray(closing.claims),
-      jobs.some((job) => job.crashed) ? plainArray(jobs.map((job) => (job.crashed ? 1 : 0))) : '{}',
-      textArray(jobs, (job) => job.error ?? null),
     ],
     on,
   )
@@ -305,6 +305,11 @@ export async function handBack(
 
 function fenceArrays(fences: readonly Fence[]): [string, string] {
   return [plainArray(fences.map((fence) => fence.id)), plainArray(fences.map((fence) => fence.run))]
+}
+
+/** Hardly any has crashed. */
+function crashArray(jobs: readonly { readonly crashed?: boolean | undefined }[]): string {
+  return plainArray(jobs.some((job) => job.crashed) ? jobs.map((job) => (job.crashed ? 1 : 0)) : [])
 }
 
 /** Shorter arrays are padded with nulls by `unnest`; an empty one costs nothing. */

@@ -140,7 +140,7 @@ from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
   delay: `with found as materialized (
   select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, k.crashed, j.tid, c.items, c.moved
-  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $11::smallint[])
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $9::smallint[])
     as k(id, run, state, delay, due, failed, reason, error, crashed)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
   left join lateral (select items, moved from :schema.checkpoint where id = k.id limit 1) as c on true
@@ -148,22 +148,25 @@ group by queue, state`,
   delete from :schema.job j
   using found k
   where j.ctid = k.tid and j.run = k.run and j.state = 1
-  returning j.*, k.state as next, k.delay, k.due, k.failed, k.reason, k.error, k.items,
+  returning j.*, case when k.state = 14 and k.crashed > 0 and k.moved = j.run then 12 else k.state end as next, k.delay, k.due, k.failed,
+    k.reason, k.error, k.items, k.crashed > 0 as died,
     case when k.moved = j.run then 0 else j.crashes end + coalesce(k.crashed, 0) as crashed
 ), closed as (
-  delete from :schema.ledger where worker = $9 and claim = any($10::bigint[])
+  delete from :schema.ledger where worker = $10 and claim = any($11::bigint[])
 ), answered as (
   delete from :schema.request r using moved where moved.next = 13 and r.id = moved.id and r.action = 'pause' returning r.id
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
-  select id, run, worker, case next when 11 then 'failed' when 12 then 'snoozed' when 13 then 'paused' else 'parked' end,
+  select id, run, worker,
+    case when next = 12 and died then 'crashed' when next = 11 then 'failed' when next = 12 then 'snoozed' when next = 13 then 'paused'
+      else 'parked' end,
     reason, error::json, items, started_at
   from moved
 )
 insert into :schema.waiting (id, due_at, created_at, expires_at, run, interruptions, losses, failures, crashes, state, priority, version,
   queue, task, input, reason)
 select id,
-  case when next = 13 and id not in (select id from answered) then clock_timestamp()
+  case when next = 13 and id not in (select id from answered) or next = 12 and died then clock_timestamp()
     else coalesce(clock_timestamp() + delay * interval '1 ms', greatest(due, clock_timestamp())) end,
   created_at, expires_at, run, interruptions, losses, failures + failed, crashed, next, priority, version, queue, task, input, reason
 from moved
@@ -278,7 +281,7 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
 select rows::int as left from remaining`,
   hand_back: `with found as materialized (
   select k.run, k.interrupted, k.reason, k.crashed, k.error, j.tid, c.items, c.moved, c.interruptions
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $7::int[], $8::text[]) as k(id, run, interrupted, reason, crashed, error)
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::text[]) as k(id, run, interrupted, reason, crashed, error)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
   left join lateral (select items, moved, interruptions from :schema.checkpoint where id = k.id limit 1) as c on true
 ), moved as (
@@ -290,10 +293,10 @@ select rows::int as left from remaining`,
   returning j.id, j.run, j.queue, j.task, j.started_at, j.interruptions, k.reason, k.interrupted, k.crashed, k.error, k.items,
     j.interruptions - coalesce(k.interruptions, 0) as fruitless, coalesce(k.moved, 0) > 0 as resumes
 ), closed as (
-  delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
+  delete from :schema.ledger where worker = $7 and claim = any($8::bigint[])
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, reason, error, items, started_at)
-  select id, run, $5, case when crashed > 0 then 'crashed' when interrupted > 0 then 'interrupted' else 'yielded' end, reason, error::json,
+  select id, run, $7, case when crashed > 0 then 'crashed' when interrupted > 0 then 'interrupted' else 'yielded' end, reason, error::json,
     items, started_at
   from moved where reason is not null
 )
@@ -680,8 +683,12 @@ from (select) as one left join saved on true left join :schema.request r on r.id
   save_tails: `with held as (
   select j.id, j.run, j.started_at, k.said, k.lines
   from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, said, lines)
-  join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
-  for share of j skip locked
+  cross join lateral (
+    select id, run, started_at from :schema.job
+    where id = k.id and run = k.run and state > 0
+    limit 1
+    for share skip locked
+  ) as j
 ), kept as (
   insert into :schema.tail as t (job, run, started_at, said, lines)
   select id, run, started_at, said, lines::json from held

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { range } from '../../src/sources.ts'
+import { registerWorker, releaseWorker, revokeWorker } from '../../src/store/workers.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { cli, cliJson, start } from './support.ts'
@@ -94,6 +95,71 @@ test('list and show tell where every job is, what it did, and why', async () => 
     cursor: { after: expect.any(Number) },
     trail: [{ run: 1, outcome: 'interrupted', reason: 'deploy', worker: worker.name, build: 'build-1' }],
   })
+})
+
+test('show tells the whole story: each run with its last lines, what its process died of, and what to worry about', async () => {
+  await using s = await stage()
+  const [args, env] = here(s)
+  const jobs = s.holdfast({ ...s.place })
+  const speak = jobs.task({
+    name: 'speak',
+    interrupt: 'restart',
+    async run(_, { log, signal }) {
+      for (const n of Array.from({ length: 12 }, (__, index) => index)) log.info(`line ${n} ${HOSTILE}`)
+      await sleep(60_000, undefined, { signal })
+    },
+  })
+  const { id } = await jobs.enqueue(speak)
+  const app = jobs.app({ tasks: [speak] })
+  for (const build of ['b1', 'b2']) {
+    const worker = await s.start(app, { build })
+    await s.reached(id, 'running')
+    await worker.shutdown()
+  }
+  // The third run's process dies of itself, the fourth's as well.
+  for (const run of [3, 4]) {
+    const key = await registerWorker(s.db, {
+      name: `w${run}`,
+      build: 'b3',
+      release: '0',
+      tasks: [],
+      queues: [],
+      lease: 60_000,
+    })
+    await s.sql(`update :schema.job set state = 1, run = $1, worker = $2, started_at = now() where id = $3`, [
+      run,
+      key,
+      id,
+    ])
+    await s.sql(`insert into :schema.ledger values ($1, 1, array[$2::uuid], array[$3::int])`, [key, id, run])
+    await revokeWorker(s.db, key, true)
+    const error = { signal: 'SIGSEGV', pid: 42, stack: '    at spin (/app/x.ts:3:1)' }
+    await releaseWorker(s.db, key, { outcome: 'crashed', reason: 'its process was ended by SIGSEGV', error })
+  }
+  const [page, json] = await Promise.all([
+    cli(['jobs', 'show', id, ...args], env),
+    cliJson(['jobs', 'show', id, ...args], env),
+  ])
+  expect(page.stdout).toMatch(/runs +4 runs, 2 interruptions, 2 crashes\n/)
+  expect(page.stdout).toMatch(/suspected +2 crashes without progress: it runs alone/)
+  expect(page.stdout).toMatch(/warning +Job was interrupted 2 times, and starts from the beginning/)
+  expect(page.stdout).toMatch(
+    / 1 +interrupted .* b1 .*\n +… 2 lines before\n +[\d:.]+ info +line 2 bad .*\n(.*\n){8} +[\d:.]+ info +line 11 bad/,
+  )
+  expect(page.stdout).toMatch(
+    / 4 +crashed +w4 +b3 .*its process was ended by SIGSEGV\n +signal SIGSEGV, pid 42\n +at spin \(\/app/,
+  )
+  expect(page.stdout).not.toMatch(/[^\P{Cc}\n]|\p{Bidi_Control}|s3cret/u)
+  expect(json).toMatchObject({
+    crashes: 2,
+    worries: [{ kind: 'starts-over' }],
+    trail: [{ run: 1 }, { run: 2 }, { run: 3, outcome: 'crashed', error: { signal: 'SIGSEGV' } }, { run: 4 }],
+    logs: [
+      { run: 1, said: 12 },
+      { run: 2, said: 12 },
+    ],
+  })
+  expect(json.logs[0].lines).toHaveLength(12)
 })
 
 test('a list goes on where the page before ended', async () => {

@@ -95,12 +95,15 @@ export class Model {
   }
 
   delay(fence: Fence, state: number, crashed: boolean): boolean {
+    // What was to be parked for a crash, though its run got it further, goes on at once.
+    const goesOn = state === S.parked && crashed && this.jobs.get(fence.id)?.moved === fence.run
     const moved = this.#move(fence, [S.running], (job) => ({
-      state,
+      state: goesOn ? S.snoozed : state,
       crashes: crashesAfter(job, crashed),
       failures: job.failures + (state === S.retrying ? 1 : 0),
     }))
     if (!moved) return false
+    if (goesOn || (state === S.snoozed && crashed)) this.overdue.add(fence.id)
     // A pause that was taken back meanwhile, or overruled, is over at once.
     const overdue = state === S.paused && this.requests.get(fence.id) !== 'pause'
     if (overdue) this.overdue.add(fence.id)

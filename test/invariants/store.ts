@@ -44,6 +44,7 @@ const TABLES = [
   'waiting',
   'history',
   'trail',
+  'tail',
   'ledger',
   'lease',
   'worker',

@@ -233,7 +233,8 @@ describe('at a million rows', () => {
     expectPlan(plan, { uses: ['job_pkey', 'waiting_pkey'], pages: 2_000 })
   })
 
-  test('show_trail and show_parts look up their job', async ({ store }) => {
+  test('show_trail, show_tails and show_parts look up their job', async ({ store }) => {
+    expectPlan(await store.plan('show_tails', [historyId(500), 20]), { uses: [], pages: 200 })
     const trail = await store.plan('show_trail', [historyId(500), 200])
     expectPlan(trail, { uses: [], pages: 200 })
     expectPlan(await store.plan('show_parts', [historyId(100)]), { uses: ['part_job'], pages: 200 })

@@ -29,6 +29,7 @@ const OTHERS = `
   select ${id('01960000')}, now() + interval '1 hour' + n * interval '1 ms', now(), 0, 0, 0, 0, 0, 10, 5, 1, 'million', 'common'
   from generate_series(1, 200000) n;
   insert into ${SCHEMA}.trail (job, run, outcome) select ${id('01970000')}, 1, 'failed' from generate_series(100, ${MILLION}, 100) n;
+  insert into ${SCHEMA}.tail (job, run, started_at, said, lines) select ${id('01970000')}, 1, now(), 1, '[]' from generate_series(100, ${MILLION}, 100) n;
   insert into ${SCHEMA}.checkpoint (id, run, items) select ${id('01950000')}, 1, n from generate_series(1, 10000) n;
   insert into ${SCHEMA}.request (id, action, reason, owner)
   select ${id('01950000')}, 'pause', 'test', 'test' from generate_series(1, 1000) n;
@@ -36,7 +37,7 @@ const OTHERS = `
   select -1 - n % 100, n, array[${id('01950000')}], array[1] from generate_series(1, 10000) n;
   insert into ${SCHEMA}.part (root, part, parts, job)
   select ${id('01950000', 'n / 10')}, n % 10, 10, ${id('01950000')} from generate_series(10, 10009) n`
-const TABLES = ['job', 'history', 'waiting', 'trail', 'checkpoint', 'request', 'ledger', 'part']
+const TABLES = ['job', 'history', 'waiting', 'trail', 'tail', 'checkpoint', 'request', 'ledger', 'part']
 
 let shared: Promise<string> | undefined
 

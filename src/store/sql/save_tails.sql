@@ -6,8 +6,12 @@
 with held as (
   select j.id, j.run, j.started_at, k.said, k.lines
   from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) as k(id, run, said, lines)
-  join :schema.job j on j.id = k.id and j.run = k.run and j.state > 0
-  for share of j skip locked
+  cross join lateral (
+    select id, run, started_at from :schema.job
+    where id = k.id and run = k.run and state > 0
+    limit 1
+    for share skip locked
+  ) as j
 ), kept as (
   insert into :schema.tail as t (job, run, started_at, said, lines)
   select id, run, started_at, said, lines::json from held

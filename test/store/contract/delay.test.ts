@@ -79,6 +79,16 @@ test('a pause is over at once that was taken back, or overruled by a cancellatio
   expect(await store.of('request', 'id', overruled.id)).toMatchObject([{ action: 'cancel' }])
 })
 
+test('does not park for a crash what its run got further: it goes on at once', async ({ store }) => {
+  const job = await store.running()
+  await store.rows('update holdfast.job set crashes = 2 where id = $1', [job.id])
+  await saveCheckpoint(store.db, job, { items: 3, total: undefined, cursor: '3', rate: undefined })
+  await delay(store.db, [{ ...put(job), state: 14, failed: false, crashed: true }], { worker: -1, claims: [] })
+  expect(await store.job(job.id)).toMatchObject({ state: 12, crashes: 1, failures: 0 })
+  expect(await store.of('trail', 'job', job.id)).toMatchObject([{ outcome: 'crashed', items: '3' }])
+  expect(await promote(store.db, 10, FROM_THE_BEGINNING)).toEqual([{ queue: 'mine', jobs: 1 }])
+})
+
 test('counts the crash of a job that is parked for it; progress clears those before', async ({ store }) => {
   const [guilty, moved] = [await store.running(), await store.running()]
   for (const { id } of [guilty, moved]) await store.rows('update holdfast.job set crashes = 2 where id = $1', [id])
@@ -102,6 +112,6 @@ refusesStaleFences(({ db }, fence) => delay(db, [put(fence)], { worker: -1, clai
 test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(100)
   const all = <T>(value: T) => ids.map(() => value)
-  const values = [ids, runs, all(11), all(1000), all(null), all(1), all('r'), all('{}'), worker, [1], all(0)]
+  const values = [ids, runs, all(11), all(1000), all(null), all(1), all('r'), all('{}'), all(0), worker, [1]]
   expectPlan(await store.plan('delay', values), { uses: ['job_pkey', 'ledger_pkey'], pages: 2_000 })
 })

@@ -92,6 +92,6 @@ refusesStaleFences(({ db }, fence) => handBack(db, [back(fence)], { worker: -1, 
 test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(100)
   const all = <T>(value: T) => ids.map(() => value)
-  const plan = await store.plan('hand_back', [ids, runs, all(1), all('deploy'), worker, [1], all(0), []])
+  const plan = await store.plan('hand_back', [ids, runs, all(1), all('deploy'), all(0), [], worker, [1]])
   expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 2_500 })
 })

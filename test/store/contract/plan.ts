@@ -19,7 +19,7 @@ interface Node {
 }
 
 /** Tables that grow with the jobs: reading one from end to end is never right. */
-const GROWING = /^(job|waiting|history.*|trail.*|checkpoint|part|ledger)$/
+const GROWING = /^(job|waiting|history.*|trail.*|tail.*|checkpoint|part|ledger)$/
 
 export function readPlan(explained: unknown): Plan {
   const root = (explained as { Plan: Node }).Plan

@@ -26,10 +26,21 @@ test('deletes what fell into the default partitions and is older than is kept', 
     `insert into holdfast.trail (job, run, outcome, ended_at) values ($1, 1, 'failed', now() - interval '30 days')`,
     [old],
   )
+  for (const [id, age] of [
+    [old, '30 days'],
+    [recent, '1 day'],
+  ]) {
+    await store.rows(
+      `insert into holdfast.tail (job, run, started_at, said, lines) values ($1, 1, now() - $2::interval, 0, '[]')`,
+      [id, age],
+    )
+  }
   await prune(store.db, 20 * 24 * HOUR)
   await expect(store.job(old)).rejects.toThrow()
   expect(await store.job(recent)).toMatchObject({ table: 'history' })
   expect(await store.of('trail', 'job', old)).toEqual([])
+  expect(await store.of('tail', 'job', old)).toEqual([])
+  expect(await store.of('tail', 'job', recent)).toHaveLength(1)
 })
 
 test('forgets workers that are gone, once nothing of theirs is left', async ({ store }) => {

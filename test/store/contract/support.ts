@@ -109,7 +109,7 @@ export class Store {
 
   /** All rows of one small table that belong to a job or a worker. */
   async of(
-    table: 'checkpoint' | 'request' | 'trail' | 'ledger' | 'lease' | 'part' | 'mark',
+    table: 'checkpoint' | 'request' | 'trail' | 'tail' | 'ledger' | 'lease' | 'part' | 'mark',
     key: string,
     value: unknown,
   ) {
@@ -239,6 +239,7 @@ async function snapshot(store: Store, id: string): Promise<unknown> {
     checkpoint: await store.of('checkpoint', 'id', id),
     request: await store.of('request', 'id', id),
     trail: await store.of('trail', 'job', id),
+    tail: await store.of('tail', 'job', id),
     part: await store.of('part', 'root', id),
   }
 }
