@@ -10,7 +10,7 @@ export interface ExecutePorts {
   readonly log: ContextPorts['log']
   readonly newJob: ContextPorts['newJob']
   /** A run has saved its progress. */
-  readonly checkpointed: (attempt: Attempt) => void
+  readonly checkpointed?: ((attempt: Attempt) => void) | undefined
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
   /** ms between two periodic checkpoints. */

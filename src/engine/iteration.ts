@@ -72,7 +72,7 @@ function iterationPort(
   const progressOf = (saved: Saved) => ({ ...saved, cursor: encodeCursor(saved.cursor, attempt.task.name) })
   const note = (asked: Asked | undefined): Asked | undefined => {
     attempt.asked = asked ?? attempt.asked
-    ports.checkpointed(attempt)
+    ports.checkpointed?.(attempt)
     return asked
   }
   return {

@@ -4,6 +4,7 @@ import type { Database } from '../store/db.ts'
 import { saveTails, type TailLine, type TailWrite } from '../store/tails.ts'
 import type { Attempt } from './attempt.ts'
 import { monotonic } from './monotonic.ts'
+import { letRescue } from './tail-rescue.ts'
 
 type Level = TailLine[1]
 
@@ -61,9 +62,11 @@ export class Tails {
   #due = Number.POSITIVE_INFINITY
   #flushedAt = Number.NEGATIVE_INFINITY
   #flushing: Promise<void> | undefined
+  readonly #forgo: () => void
 
   constructor(options: TailsOptions) {
     this.#options = options
+    this.#forgo = letRescue(() => this.#unsaved().map(({ write }) => write))
   }
 
   note(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
@@ -89,13 +92,15 @@ export class Tails {
 
   /** Resolves when what is on its way has been written. */
   async stop(): Promise<void> {
+    this.#forgo()
     clearTimeout(this.#timer)
     this.#behind.clear()
     await this.#flushing
   }
 
   #schedule(ms: number): void {
-    const at = monotonic() + Math.max(0, ms)
+    const wait = Math.max(1, ms)
+    const at = monotonic() + wait
     if (at >= this.#due) return
     clearTimeout(this.#timer)
     this.#due = at
@@ -106,17 +111,21 @@ export class Tails {
         this.#flushing = undefined
         if (this.#behind.size > 0) this.#schedule(EVERY_MS)
       })
-    }, at - monotonic())
+    }, wait)
     // A worker that has nothing else to do may end: the last lines go with the end of each run.
     this.#timer.unref()
   }
 
-  async #flush(): Promise<void> {
-    this.#flushedAt = monotonic()
-    const sent = [...this.#behind].flatMap((attempt) => {
+  #unsaved(): { readonly attempt: Attempt; readonly write: TailWrite }[] {
+    return [...this.#behind].flatMap((attempt) => {
       const write = attempt.tail?.write(attempt)
       return write === undefined ? [] : [{ attempt, write }]
     })
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushedAt = monotonic()
+    const sent = this.#unsaved()
     if (sent.length === 0) return this.#behind.clear()
     try {
       const kept = await saveTails(

@@ -35,7 +35,7 @@ test('three interruptions at the same place are named as soon as the third has h
     await until(async () => (await stage.find(id))?.items === 1 && (await stage.find(id))?.state === 'running', {
       what: 'it runs, and has saved its first item',
     })
-    await deployOver(worker)
+    await worker.shutdown({ reason: 'deploy', mode: 'cold' })
     expect(worries(worker), `after round ${round}`).toEqual(said)
     expect(await showJob(stage.db, id)).toMatchObject({ interruptions: round + 1, fruitless: round + 1 })
   }
