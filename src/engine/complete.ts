@@ -77,7 +77,7 @@ export async function finishWithEnqueued(
 
 /** What the run has logged; when its job is gone, nothing may write for it any more. */
 async function saveLines(db: Database, attempt: Attempt, on: Queryable): Promise<void> {
-  const write = attempt.tail?.write(attempt)
+  const write = attempt.tail?.write(attempt.job)
   if (write !== undefined) await saveTails(db, [write], on)
 }
 
