@@ -79,11 +79,11 @@ export const MUTANTS: readonly Mutant[] = [
   drop('release', 'progress clears crashes', 'case when held.moved = j.run then 0 else j.crashes end', 'j.crashes', [
     'contract',
   ]),
-  drop('hand_back', 'progress clears crashes', 'case when c.moved = j.run then 0 else j.crashes end', 'j.crashes', [
+  drop('hand_back', 'progress clears crashes', 'case when k.moved = j.run then 0 else j.crashes end', 'j.crashes', [
     'contract',
   ]),
-  drop('delay', 'progress clears crashes', 'case when c.moved = j.run then 0 else j.crashes end', 'j.crashes'),
-  drop('delay', 'what got further goes on', ' and c.moved = j.run then 12', ' then 12'),
+  drop('delay', 'progress clears crashes', 'case when k.moved = j.run then 0 else j.crashes end', 'j.crashes'),
+  drop('delay', 'what got further goes on', ' and k.moved = j.run then 12', ' then 12'),
   drop('retry_job', 'trust', 'case when state = 14 then 0 else crashes end', 'crashes', ['contract']),
   drop(
     'save_checkpoint',
@@ -92,8 +92,8 @@ export const MUTANTS: readonly Mutant[] = [
     'moved = case when excluded.moved > 0',
     ['contract'],
   ),
-  drop('save_tails', 'run', ' and j.run = k.run and j.state > 0', ' and j.state > 0', ['contract']),
-  drop('save_tails', 'state', ' and j.run = k.run and j.state > 0', ' and j.run = k.run', ['contract']),
+  drop('save_tails', 'run', ' and run = k.run and state > 0', ' and state > 0', ['contract']),
+  drop('save_tails', 'state', ' and run = k.run and state > 0', ' and run = k.run', ['contract']),
   drop('save_tails', 'the later write', '\n  where t.said < excluded.said', '', ['contract']),
   drop('read_claim', 'run and worker', ' and j.run = k.run and j.state = 1 and j.worker = $1', ' and j.state = 1'),
   drop('close_claims', 'nothing held', 'k.run and j.state > 0', 'k.run and j.state > 90'),
