@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
+import path from 'node:path'
 import { type Drained, drain } from './deploy/drain.ts'
 import type { TaskRules } from './deploy/supervisor/messages.ts'
 import { rulesOf } from './deploy/supervisor/rules.ts'
-import { jobTemplate, newJobNow } from './engine/new-job.ts'
-import { ormTransactions, pgTransactions } from './engine/transactions.ts'
+import type { Boot } from './engine/isolation/messages.ts'
 import { Worker } from './engine/worker.ts'
 import { type AppInternals, appOf } from './internals.ts'
 import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
@@ -11,6 +11,7 @@ import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
 import { RELEASE } from './release.ts'
+import { runPorts } from './run-ports.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
@@ -65,7 +66,8 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     supervised = false,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised'], 'work()')
+    appFile,
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised', 'appFile'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -87,10 +89,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     release: RELEASE,
     tasks,
     queues,
-    transactions: client.transactions
-      ? ormTransactions(db, client.transactions, idleTimeout)
-      : pgTransactions(db, idleTimeout),
-    newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, client.maxInputBytes, 'ctx.enqueue'), input),
+    ...runPorts(client, db, idleTimeout),
+    isolation: isolationOf(internals, appFile, {
+      url: db.url,
+      schema: db.schema,
+      idleTimeout,
+      keepCompleted: config.history.completed,
+      checkpointEvery: CHECKPOINT_EVERY_MS,
+    }),
     concurrency: slots,
     supervised,
     lease: config.leaseMs,
@@ -165,6 +171,20 @@ function tasksByName({ registry }: AppInternals, config: ResolvedConfig): Readon
       : task
   return new Map(
     registry.tasks.map(limited).flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)),
+  )
+}
+
+/** Also without a task that asks for it: a suspect runs alone. */
+function isolationOf({ registry }: AppInternals, appFile: string | undefined, boot: Omit<Boot, 'appFile'>) {
+  if (appFile !== undefined) {
+    const program = import.meta.url.endsWith('.ts') ? './isolated.ts' : './isolated.js'
+    return { entry: new URL(program, import.meta.url), boot: { ...boot, appFile: path.resolve(appFile) } }
+  }
+  const isolated = registry.tasks.find((task) => task.isolate !== undefined)
+  if (isolated === undefined) return undefined
+  throw new HoldfastError(
+    'HF_ISOLATE',
+    `Task ${isolated.name} has \`isolate\`, and this worker does not know the file of its app.`,
   )
 }
 

@@ -45,6 +45,8 @@ export class Attempt {
   tail: Tail | undefined
   /** What somebody asked of it. */
   asked: Asked | undefined
+  /** Of a run that is not in this process: takes what `interrupt` is told to where it is. */
+  relay: ((reason: InterruptReason, error: unknown, now: boolean) => void) | undefined
   #controller: AbortController | undefined
   #reading: AbortController | undefined
   #aborted: InterruptReason | undefined
@@ -120,6 +122,7 @@ export class Attempt {
    * The first abort wins; losing the lease overrides everything.
    */
   interrupt(reason: InterruptReason, error: unknown, now: boolean): void {
+    this.relay?.(reason, error, now)
     this.stopAt ??= reason
     if (reason === 'lease-lost') this.stopAt = reason
     this.#reading?.abort(error)

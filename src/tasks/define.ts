@@ -6,6 +6,7 @@ import { resolveRetry } from '../model/retry.ts'
 import { show } from '../model/show.ts'
 import type { IterationBody, TaskBody } from './body.ts'
 import type { ContractDefinition, IterationBodyDefinition, TaskDefinition } from './definition.ts'
+import { resolveIsolate } from './isolate.ts'
 import type { Policy, TimeLimit } from './policy.ts'
 
 export type AnyTaskBody = TaskBody<string, unknown, unknown, unknown>
@@ -19,9 +20,9 @@ export type AnyIterationBody = IterationBody<
   unknown
 >
 
-export const TASK_KEYS = ['retry', 'delivery', 'timeLimit', 'aliases', 'interrupt', 'run'] as const
+export const TASK_KEYS = ['retry', 'delivery', 'timeLimit', 'isolate', 'aliases', 'interrupt', 'run'] as const
 export const ITERATION_KEYS = [
-  ...['retry', 'timeLimit', 'aliases', 'start', 'items', 'partitions', 'prepare', 'checkpoint'],
+  ...['retry', 'timeLimit', 'isolate', 'aliases', 'start', 'items', 'partitions', 'prepare', 'checkpoint'],
   ...['concurrency', 'maxSlotTime', 'each', 'done'],
 ] as const
 
@@ -87,12 +88,13 @@ export function resolveIteration(contract: ContractDefinition, body: AnyIteratio
 }
 
 function resolvePolicy(contract: ContractDefinition, policy: Policy, what: string) {
-  const { retry, timeLimit, aliases = [] } = policy
+  const { retry, timeLimit, isolate, aliases = [] } = policy
   return {
     aliases: checkAliases(aliases, contract.name, what),
     retry: resolveRetry(retry, `retry of ${what}`),
     retryOptions: retry,
     timeLimit: resolveTimeLimit(timeLimit, `timeLimit of ${what}`),
+    isolate: resolveIsolate(isolate, `isolate of ${what}`),
   }
 }
 

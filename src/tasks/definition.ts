@@ -1,6 +1,7 @@
 import type { RetryOptions, RetryPolicy } from '../model/retry.ts'
 import type { Partition } from './body.ts'
 import type { Ctx, ItemCtx } from './context.ts'
+import type { Isolation } from './isolate.ts'
 import type { Schema } from './schema.ts'
 import type { Source } from './source.ts'
 
@@ -28,6 +29,8 @@ export interface TaskDefinition extends ContractDefinition {
   readonly retryOptions: RetryOptions | false | undefined
   /** ms; undefined: neither the task nor the app says. */
   readonly timeLimit: { readonly soft: number; readonly hard: number } | undefined
+  /** Undefined: its runs are in the worker itself. */
+  readonly isolate: Isolation | undefined
   /** Of a `task`. */
   readonly run: ((input: unknown, ctx: never) => unknown) | undefined
   /** Of an `iteration`. */

@@ -1,5 +1,6 @@
 import type { Duration } from '../model/duration.ts'
 import type { RetryOptions } from '../model/retry.ts'
+import type { Isolate } from './isolate.ts'
 
 /**
  * How long one run may take. `soft`: the run's `signal` aborts and the code may clean up. `hard`: the run has failed.
@@ -21,6 +22,11 @@ export interface Policy {
   readonly delivery?: 'at-least-once' | 'at-most-once'
   /** Default: `app({ defaults })`, else none for an iteration, and the shutdown budget or 60 s, whichever is less, for a task that must finish. */
   readonly timeLimit?: TimeLimit
+  /**
+   * Runs in a process of their own (`true`) or a thread (`'thread'`), which can be stopped at the hard limit whatever its code does, and
+   * whose death is nobody else's. They share no memory with other runs, and cost a fraction of a millisecond more. Default false.
+   */
+  readonly isolate?: Isolate
   /** Former names of this task: jobs that wait under one of them are run by it. */
   readonly aliases?: readonly string[]
 }
