@@ -56,5 +56,13 @@ async function start({ appFile, url, schema, idleTimeout, keepCompleted, checkpo
 
 function report(message: Report): void {
   if (parentPort === null) process.send?.(message)
+  else if (message.kind === 'ended') void printed().then(() => parentPort?.postMessage(message))
   else parentPort.postMessage(message)
+}
+
+/** What a thread prints goes by way of its worker, piece by piece: all of it has left before the run's end is reported. */
+async function printed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write('', () => resolve()))
+  }
 }

@@ -20,7 +20,7 @@ export interface AwayRunOptions {
 }
 
 /** Of the time between the hard limit and the end of the process: enough to ask where the code is, which takes some 40 ms. */
-const STACK_MS = 120
+const STACK_MS = 100
 const LOOK_EVERY_MS = 250
 /** Where the limits are one, the code gets a moment to answer its signal before it is killed. */
 const BOTH_AT_ONCE_MS = 100

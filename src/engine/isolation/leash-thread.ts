@@ -24,16 +24,22 @@ function leave(): void {
 
 interface Frame {
   readonly functionName: string
-  readonly url: string
-  readonly location: { readonly lineNumber: number; readonly columnNumber?: number }
+  readonly location: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber?: number }
 }
 
 function sendStack(): void {
   const session = new Session()
   session.connectToMainThread()
+  const files = new Map<string, string>()
+  session.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => files.set(scriptId, url))
   session.on('Debugger.paused', ({ params }) => {
     const frames = params.callFrames as unknown as readonly Frame[]
-    leash.write(`${frames.slice(0, MOST_FRAMES).map(lineOf).join('\n')}\0`)
+    leash.write(
+      `${frames
+        .slice(0, MOST_FRAMES)
+        .map((frame) => lineOf(frame, files))
+        .join('\n')}\0`,
+    )
     session.post('Debugger.resume')
     session.disconnect()
   })
@@ -41,6 +47,8 @@ function sendStack(): void {
   session.post('Debugger.pause')
 }
 
-function lineOf({ functionName, url, location: { lineNumber, columnNumber = 0 } }: Frame): string {
-  return `    at ${functionName === '' ? '<anonymous>' : functionName} (${url}:${lineNumber + 1}:${columnNumber + 1})`
+function lineOf({ functionName, location }: Frame, files: ReadonlyMap<string, string>): string {
+  const { scriptId, lineNumber, columnNumber = 0 } = location
+  const place = `${files.get(scriptId) ?? '?'}:${lineNumber + 1}:${columnNumber + 1}`
+  return `    at ${functionName === '' ? '<anonymous>' : functionName} (${place})`
 }

@@ -25,6 +25,7 @@ export class Lines {
   }
 
   #say(line: string): void {
+    if (line.trim() === '') return
     this.#onLine(line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line)
   }
 }
