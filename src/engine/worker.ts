@@ -178,7 +178,8 @@ export class Worker {
     )
     void this.#listener?.open()
     if (this.#stopping) return
-    this.#isolation?.warm([...this.#options.tasks.values()].map((task) => task.isolate))
+    const own = [...this.#options.tasks.values()].filter((task) => queues.has(task.queue))
+    this.#isolation?.warm(own.map((task) => task.isolate))
     this.#claimer.start()
     this.#attendance.start()
     this.#worries.start()

@@ -210,6 +210,18 @@ test('a worker that is killed takes its isolated processes along, whatever they 
   await gone(child)
 })
 
+test('a cancelled run that does not listen is killed', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  expect(await yard.jobs.cancel(id)).toEqual({ cancelled: 1 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'cancelled', run: 1, failures: 0 })
+  await gone(pid)
+  await gone(child)
+  expect(worker.ended).toBeUndefined()
+})
+
 test('a suspect runs alone, in a process that nobody had before, and is parked when it kills that one, too', async () => {
   await using yard = await openYard()
   const guilty = await yard.jobs.enqueue(inProcess, { deed: 'segmentation fault' })

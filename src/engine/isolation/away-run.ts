@@ -5,7 +5,6 @@ import type { InterruptReason, Outcome } from '../../model/outcome.ts'
 import type { SettlePlan } from '../../model/settle-plan.ts'
 import type { Attempt } from '../attempt.ts'
 import type { ContextPorts } from '../context.ts'
-import { monotonic } from '../monotonic.ts'
 import type { Cell } from './cell.ts'
 import { type Ended, packAsked, type Report, unpackAsked } from './messages.ts'
 
@@ -21,6 +20,8 @@ export interface AwayRunOptions {
 
 /** Of the time between the hard limit and the end of the process: enough to ask where the code is, which takes some 40 ms. */
 const STACK_MS = 100
+/** Code that was told of a cancel has this long to end; nobody wants the rest of its work. */
+const CANCEL_MS = 5_000
 const LOOK_EVERY_MS = 250
 /** Where the limits are one, the code gets a moment to answer its signal before it is killed. */
 const BOTH_AT_ONCE_MS = 100
@@ -31,6 +32,7 @@ export class AwayRun {
   readonly #cell: Cell
   readonly #options: AwayRunOptions
   #hardLimit: NodeJS.Timeout | undefined
+  #cancelling: NodeJS.Timeout | undefined
   #looking: NodeJS.Timeout | undefined
   #crowded = false
   /** What it was killed for. */
@@ -67,8 +69,9 @@ export class AwayRun {
   }
 
   #limit({ soft, hard }: { readonly soft: number; readonly hard: number }): void {
-    const left = hard + (hard > soft ? 0 : BOTH_AT_ONCE_MS) - (monotonic() - this.attempt.startedAt)
-    this.#hardLimit = setTimeout(() => void this.#exceed(hard), Math.max(0, Math.min(left, MAX_TIMER_MS)))
+    // From now on: it may have waited for a cell.
+    const ms = hard > soft ? hard : hard + BOTH_AT_ONCE_MS
+    this.#hardLimit = setTimeout(() => void this.#exceed(hard), Math.min(ms, MAX_TIMER_MS))
   }
 
   async #exceed(hard: number): Promise<void> {
@@ -84,6 +87,7 @@ export class AwayRun {
   #relay(reason: InterruptReason, error: unknown, now: boolean): void {
     // Its job is somebody else's: whatever it still does is done twice.
     if (reason === 'lease-lost') return this.kill({ kind: 'interrupted', reason })
+    if (reason === 'cancel') this.#cancelling ??= setTimeout(() => this.kill({ kind: 'cancelled' }), CANCEL_MS)
     const own = isHoldfastError(error) ? { code: error.code, message: error.message } : undefined
     this.#cell.send({ kind: 'interrupt', reason, now, error: own, asked: packAsked(this.attempt.asked) })
   }
@@ -135,6 +139,7 @@ export class AwayRun {
     this.#over = true
     this.attempt.relay = undefined
     clearTimeout(this.#hardLimit)
+    clearTimeout(this.#cancelling)
     clearInterval(this.#looking)
     return true
   }
