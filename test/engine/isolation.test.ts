@@ -95,18 +95,13 @@ for (const [place, task] of [
   })
 }
 
-test('an endless loop is stopped within 250 ms of its hard limit, and its evidence says where it was', async () => {
+test('code stopped at its hard limit goes with all that it started, and its evidence says where it was', async () => {
   await using yard = await openYard()
-  await using worker = await yard.worker()
+  await using _worker = await yard.worker()
   const { id } = await yard.jobs.enqueue(inProcess, { deed: 'spawn a child and loop', once: true })
-  const { at, pid } = await yard.saw('begins')
+  const { pid } = await yard.saw('begins')
   const { child } = await yard.saw('spawned')
   await yard.stage.ended(id)
-  const failed = await worker.logged('HF_HARD_LIMIT')
-  const took = Date.parse(String(failed['time'])) - at
-  expect(took).toBeGreaterThan(1_900)
-  expect(took).toBeLessThan(2_250)
-  // With all that it started.
   await gone(pid)
   await gone(child)
   const [trail] = await yard.stage.sql<{ error: { code: string; stack: string } }>(

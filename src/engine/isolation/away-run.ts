@@ -18,7 +18,7 @@ export interface AwayRunOptions {
   readonly onLeft: (spent: boolean) => void
 }
 
-/** Of the time between the hard limit and the end of the process: enough to ask where the code is, which takes some 40 ms. */
+/** So long before the hard limit a process is asked where its code is: that takes some 40 ms. */
 const STACK_MS = 100
 /** Code that was told of a cancel has this long to end; nobody wants the rest of its work. */
 const CANCEL_MS = 5_000
@@ -71,11 +71,17 @@ export class AwayRun {
   #limit({ soft, hard }: { readonly soft: number; readonly hard: number }): void {
     // From now on: it may have waited for a cell.
     const ms = hard > soft ? hard : hard + BOTH_AT_ONCE_MS
-    this.#hardLimit = setTimeout(() => void this.#exceed(hard), Math.min(ms, MAX_TIMER_MS))
+    this.#hardLimit = setTimeout(
+      () => {
+        const stack = this.#cell.stack(STACK_MS)
+        this.#hardLimit = setTimeout(() => void this.#exceed(hard, stack), Math.min(ms, STACK_MS))
+      },
+      Math.max(0, Math.min(ms - STACK_MS, MAX_TIMER_MS)),
+    )
   }
 
-  async #exceed(hard: number): Promise<void> {
-    const stack = await this.#cell.stack(STACK_MS)
+  async #exceed(hard: number, asked: Promise<string | undefined>): Promise<void> {
+    const stack = await asked
     if (this.#over) return
     const text = `The run went on after its hard limit of ${formatDuration(hard)}, so its ${this.#cell.name} was killed`
     const error = new HoldfastError('HF_HARD_LIMIT', text)

@@ -79,10 +79,11 @@ export class Pool {
   /** A run has left its cell. `spent`: the cell must not have another one. */
   free(cell: Cell, isolation: Isolation, spent: boolean): void {
     const wing = this.#wing(isolation)
-    if (cell.dead) return this.#fill(wing)
-    if (spent || this.#closed !== undefined || cell.runs >= isolation.recycleAfter) this.#retire(cell)
-    else this.#serve(wing, cell)
-    this.#fill(wing)
+    if (!cell.dead) {
+      if (spent || this.#closed !== undefined || cell.runs >= isolation.recycleAfter) this.#retire(cell)
+      else this.#serve(wing, cell)
+    }
+    this.#fillAll()
   }
 
   /** Kills every cell. Resolves when they are dead. */
@@ -104,6 +105,12 @@ export class Pool {
     const made: Wing = { isolation, booting: new Set(), idle: [], waits: [], failures: 0, pause: undefined }
     this.#wings.set(key, made)
     return made
+  }
+
+  /** A place has become free, or a cell that has nothing to do: first come those who wait, then the spare ones. */
+  #fillAll(): void {
+    for (const wing of this.#wings.values()) if (wing.waits.length > 0) this.#fill(wing)
+    for (const wing of this.#wings.values()) this.#fill(wing)
   }
 
   /** Starts as many cells as are waited for, and one more; never more than may run at the same time, and one. */
@@ -137,6 +144,7 @@ export class Pool {
           wing.booting.delete(cell)
           wing.failures = 0
           this.#serve(wing, cell)
+          this.#fillAll()
         },
         onDeath: (death, why) => {
           this.#remove(cell)
@@ -145,7 +153,7 @@ export class Pool {
           if (at !== -1) wing.idle.splice(at, 1)
           if (this.#closed !== undefined) return
           if (wasBooting) this.#failed(wing, why ?? `its ${place} ${describeDeath(death)}`)
-          else if (at !== -1) this.#fill(wing)
+          else this.#fillAll()
         },
       },
     )
@@ -171,7 +179,7 @@ export class Pool {
     const pause = Math.min(BOOT_PAUSE_MS * 2 ** Math.min(wing.failures, 10), BOOT_PAUSE_MOST_MS)
     wing.pause = setTimeout(() => {
       wing.pause = undefined
-      this.#fill(wing)
+      this.#fillAll()
     }, pause)
   }
 
