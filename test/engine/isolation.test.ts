@@ -1,4 +1,6 @@
 import { expect } from 'vitest'
+import { pauseJob } from '../../src/store/operations.ts'
+import { revokeWorker } from '../../src/store/workers.ts'
 import {
   bystander,
   inProcess,
@@ -6,6 +8,7 @@ import {
   march,
   once,
   pays,
+  polite,
   recycled,
   says,
   stuck,
@@ -215,6 +218,56 @@ test('a cancelled run that does not listen is killed', async () => {
   await gone(pid)
   await gone(child)
   expect(worker.ended).toBeUndefined()
+})
+
+test('a worker that loses its lease kills what it runs elsewhere', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  expect(await revokeWorker(yard.stage.db, worker.key, true)).toBe(true)
+  await gone(pid)
+  await gone(child)
+  await worker.logged('goes on as a new incarnation')
+})
+
+test('requests of people reach a run in its process: a pause at its next item, a cancel at once', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const paused = await yard.jobs.enqueue(walk)
+  const cancelled = await yard.jobs.enqueue(walk)
+  for (const { id } of [paused, cancelled]) {
+    await until(() => yard.seen('step').filter(({ job }) => job === id).length > 3, { what: `${id} is on its way` })
+  }
+  await yard.jobs.cancel(cancelled.id)
+  expect(await yard.stage.ended(cancelled.id)).toMatchObject({ state: 'cancelled', failures: 0 })
+  await pauseJob(yard.stage.db, paused.id, { reason: 'a look', owner: 'test' }, 3_600_000)
+  const found = await yard.stage.reached(paused.id, 'paused')
+  expect(found).toMatchObject({ run: 1, interruptions: 0, failures: 0 })
+  expect(found.items).toBeGreaterThan(20)
+})
+
+test('a run in its process hears that others wait for its slot, and leaves it', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker({ CONCURRENCY: '1' })
+  const long = await yard.jobs.enqueue(polite)
+  await yard.stage.reached(long.id, 'running')
+  const short = await yard.jobs.enqueue(inProcess, { deed: 'behave' })
+  await yard.stage.ended(short.id)
+  expect(await yard.stage.find(long.id)).not.toMatchObject({ state: 'completed' })
+  const ended = await yard.stage.ended(long.id)
+  expect(ended).toMatchObject({ state: 'completed', items: 600, failures: 0, interruptions: 0 })
+  expect(ended.run).toBeGreaterThan(1)
+})
+
+test('jobs wait, and lose nothing, while no process can load the app', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const isolated = jobs.task({ name: 'isolated', isolate: true, run() {} })
+  const worker = await stage.start(jobs.app({ tasks: [isolated] }), { appFile: '/nowhere/holdfast.config.ts' })
+  const { id } = await jobs.enqueue(isolated)
+  expect((await worker.logged('starting an isolated process')).message).toContain('/nowhere/holdfast.config.ts')
+  expect(await stage.reached(id, 'snoozed')).toMatchObject({ failures: 0, interruptions: 0, losses: 0 })
 })
 
 test('a suspect runs alone, in a process that nobody had before, and is parked when it kills that one, too', async () => {

@@ -18,8 +18,8 @@ export interface AwayRunOptions {
   readonly onLeft: (spent: boolean) => void
 }
 
-/** So long before the hard limit a process is asked where its code is: that takes some 40 ms. */
-const STACK_MS = 100
+/** So long before the hard limit at most a process is asked where its code is: that takes some 40 ms, on a busy machine more. */
+const STACK_MS = 500
 /** Code that was told of a cancel has this long to end; nobody wants the rest of its work. */
 const CANCEL_MS = 5_000
 const LOOK_EVERY_MS = 250
@@ -71,12 +71,13 @@ export class AwayRun {
   #limit({ soft, hard }: { readonly soft: number; readonly hard: number }): void {
     // From now on: it may have waited for a cell.
     const ms = hard > soft ? hard : hard + BOTH_AT_ONCE_MS
+    const ask = Math.min(STACK_MS, ms / 4)
     this.#hardLimit = setTimeout(
       () => {
-        const stack = this.#cell.stack(STACK_MS)
-        this.#hardLimit = setTimeout(() => void this.#exceed(hard, stack), Math.min(ms, STACK_MS))
+        const stack = this.#cell.stack(ask)
+        this.#hardLimit = setTimeout(() => void this.#exceed(hard, stack), ask)
       },
-      Math.max(0, Math.min(ms - STACK_MS, MAX_TIMER_MS)),
+      Math.min(ms - ask, MAX_TIMER_MS),
     )
   }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { describeDeath } from '../../model/death.ts'
 import type { Isolation } from '../../tasks/isolate.ts'
 import { monotonic } from '../monotonic.ts'
@@ -22,6 +23,8 @@ export interface Wait {
   readonly got: (cell: Cell | undefined) => void
 }
 
+/** Loading an app keeps a core busy: with more at the same time each takes longer, and short runs are done by cells that are there. */
+const BOOTING_MOST = Math.max(2, availableParallelism())
 const IDLE_MS = 30_000
 const LOOK_EVERY_MS = 5_000
 const BOOT_FAILURES = 3
@@ -116,7 +119,8 @@ export class Pool {
   /** Starts as many cells as are waited for, and one more; never more than may run at the same time, and one. */
   #fill(wing: Wing): void {
     if (this.#closed !== undefined || wing.pause !== undefined) return
-    while (wing.booting.size < wing.waits.length + (wing.idle.length === 0 ? 1 : 0)) {
+    const wanted = wing.waits.length + (wing.idle.length === 0 ? 1 : 0)
+    while (wing.booting.size < Math.min(wanted, BOOTING_MOST)) {
       if (this.#living.size > this.#options.most && !this.#makeRoom(wing)) return
       this.#boot(wing)
     }
