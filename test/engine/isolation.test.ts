@@ -140,7 +140,7 @@ test('what a run logs, prints, reports and enqueues crosses to its worker', asyn
     await yard.stage.ended(printed.id)
     const lines = worker.log
       .filter((line) => line['job'] === printed.id)
-      .map((line) => `${line['stream']}: ${line.msg}`)
+      .map((line) => `${String(line['stream'])}: ${line.msg}`)
     expect(lines.sort((one, other) => one.localeCompare(other))).toEqual([
       'stderr: to the errors',
       'stdout: to the output',
