@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 import { leaveAtOnce } from './early-stop.ts'
+import { leaveFirstPlace } from './first-process.ts'
 
 const argv = process.argv.slice(2)
-if (argv[0] === 'work') leaveAtOnce()
+if (argv[0] === 'work') {
+  leaveFirstPlace()
+  leaveAtOnce()
+}
 
 const OLDEST_NODE = 22 // .19; package.json says exactly which
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {

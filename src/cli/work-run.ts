@@ -1,6 +1,8 @@
 import type { Drained } from '../deploy/drain.ts'
 import { onQuietSignal } from '../deploy/signals.ts'
+import { SHUTDOWN_MODES, type ShutdownMode } from '../model/config.ts'
 import { formatDuration } from '../model/duration.ts'
+import { checkChoice } from '../model/options.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { type RunningWorker, startWork } from '../worker.ts'
@@ -62,11 +64,16 @@ export async function work(options: WorkCommandOptions): Promise<number> {
   build.catch(() => {}) // awaited below
   const loaded = await unlessStopped(stop, loadApp(options.config), 0)
   if (loaded === undefined) return leave(line)
+  sigtermMode()
   stop.graceMs = loaded.internals.configure(process.env['HOLDFAST_GRACE']).shutdown.graceMs
+  // Only of the start: a stop later on is carried out here, in the mode of its signal.
+  const cut = new AbortController()
+  const cutStart = (): void => cut.abort(stop.signal.reason)
+  stop.signal.addEventListener('abort', cutStart)
   const starting = startWork(loaded.app, {
     log,
     build: await build,
-    signal: stop.signal,
+    signal: cut.signal,
     supervised: line.open,
     appFile: loaded.file,
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
@@ -77,6 +84,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     await close(loaded, stop)
     return leave(line)
   }
+  stop.signal.removeEventListener('abort', cutStart)
   await announce(log, line, worker, loaded, await build)
   onQuietSignal(() => worker?.hush())
   await stopped(stop.signal)
@@ -139,10 +147,22 @@ async function shutDown(log: Log, worker: RunningWorker, stop: Stop): Promise<Dr
   // Whatever hangs now, the process is gone before the platform kills it: then its lease runs out, and others take its jobs.
   const lastCall = setTimeout(() => void lastWord(log, worker.running), Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
   const progress = setInterval(() => reportDrain(log, worker, stop), PROGRESS_EVERY_MS)
-  const drained = await worker.shutdown()
+  const drained = await worker.shutdown({ mode: modeOf(stop.reason, worker.config.shutdown) })
   clearInterval(progress)
   clearTimeout(lastCall)
   return drained
+}
+
+/** By the signal that it was stopped with; what stops it otherwise (an orphan, an exception) has the app's mode. */
+function modeOf(reason: string, { mode, signals }: RunningWorker['config']['shutdown']): ShutdownMode {
+  if (reason === 'SIGTERM') return sigtermMode() ?? signals.SIGTERM
+  return reason === 'SIGINT' ? signals.SIGINT : mode
+}
+
+/** @throws {HoldfastError} HF_CONFIG */
+function sigtermMode(): ShutdownMode | undefined {
+  const mode = process.env['HOLDFAST_SIGTERM']
+  return mode ? checkChoice(mode, SHUTDOWN_MODES, 'HOLDFAST_SIGTERM') : undefined
 }
 
 /** A drain of hours must not look like a worker that hangs. */

@@ -31,6 +31,10 @@ export interface ConfigOptions {
         readonly grace?: Duration | undefined
         /** Default 'hand-off'. */
         readonly mode?: ShutdownMode | undefined
+        /** Another mode for one of the stop signals: `{ SIGINT: 'cold' }`. HOLDFAST_SIGTERM overrides what is said of SIGTERM. */
+        readonly signals?:
+          | { readonly SIGTERM?: ShutdownMode | undefined; readonly SIGINT?: ShutdownMode | undefined }
+          | undefined
       }
     | undefined
   readonly policy?:
@@ -59,6 +63,7 @@ export interface ResolvedConfig {
   readonly maxInputBytes: number
   readonly shutdown: {
     readonly mode: ShutdownMode
+    readonly signals: Readonly<Record<'SIGTERM' | 'SIGINT', ShutdownMode>>
     readonly graceMs: number
     /** From the stop signal until every job is let go: the grace without a margin for settling and leaving. */
     readonly budgetMs: number
@@ -99,11 +104,17 @@ function resolveHistory(options: NonNullable<ConfigOptions['history']>): Resolve
 }
 
 function resolveShutdown(options: NonNullable<ConfigOptions['shutdown']>): ResolvedConfig['shutdown'] {
-  const { grace, mode } = checkKeys(options, ['grace', 'mode'], 'shutdown')
+  const { grace, mode: given, signals = {} } = checkKeys(options, ['grace', 'mode', 'signals'], 'shutdown')
+  const mode = checkChoice(given ?? 'hand-off', SHUTDOWN_MODES, 'shutdown.mode')
+  const { SIGTERM = mode, SIGINT = mode } = checkKeys(signals, ['SIGTERM', 'SIGINT'], 'shutdown.signals')
   const graceMs = checkDuration(grace ?? '30s', 0, 7 * DAY, 'shutdown.grace')
   const budgetMs = shutdownBudget(graceMs)
   return Object.freeze({
-    mode: checkChoice(mode ?? 'hand-off', SHUTDOWN_MODES, 'shutdown.mode'),
+    mode,
+    signals: Object.freeze({
+      SIGTERM: checkChoice(SIGTERM, SHUTDOWN_MODES, 'shutdown.signals.SIGTERM'),
+      SIGINT: checkChoice(SIGINT, SHUTDOWN_MODES, 'shutdown.signals.SIGINT'),
+    }),
     graceMs,
     budgetMs,
     waitMs: graceMs <= SHORT_GRACE ? 0 : budgetMs,

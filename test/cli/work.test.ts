@@ -12,6 +12,7 @@ const TASKS = {
   count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
   stubborn: `jobs.task({ name: 'stubborn', timeLimit: '1s', async run() { console.error('in it'); await sleep(60_000) } })`,
   rude: `jobs.task({ name: 'rude', run() { setTimeout(() => { throw new Error('nobody catches me') }) ; return sleep(60_000) } })`,
+  patient: `jobs.task({ name: 'patient', timeLimit: '20s', run: (_, { signal }) => sleep(15_000, undefined, { signal }) })`,
   hello: `jobs.task({ name: 'hello', async run() { await sleep(10) } })`,
 }
 
@@ -98,6 +99,22 @@ test('an exception that nobody catches ends the worker process, after handing of
   expect(await s.find(id)).toMatchObject({ interruptions: 1, crashes: 0 })
   worker.child.kill('SIGTERM')
   expect(await worker.ended()).toBe(0)
+})
+
+test('HOLDFAST_SIGTERM=cold: everything stops at once, whatever the app says; nothing else than a mode is taken', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.patient) })
+  await using worker = work(s, app, [], { HOLDFAST_SIGTERM: 'cold' })
+  await worker.line('Worker started')
+  const id = await enqueue(s, app, 'patient')
+  await s.reached(id, 'running')
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended(10_000)).toBe(0)
+  expect(worker.lines.at(-1)).toMatchObject({ event: 'stopped', handedOff: 1 })
+  expect(await s.find(id)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0 })
+  await using wrong = work(s, app, [], { HOLDFAST_SIGTERM: 'hot' })
+  expect(await wrong.ended()).toBe(1)
+  expect(wrong.stderr).toContain('HOLDFAST_SIGTERM')
 })
 
 test.concurrent('a stop signal while the config is loading', async ({ expect }) => {

@@ -153,7 +153,8 @@ export class Supervisor {
 
   async #onDeath(child: Child, death: Death & { readonly life: number }, backoff: RestartBackoff): Promise<void> {
     this.#count(child, death)
-    if (child.started !== undefined) {
+    // One that said goodbye holds nothing, and may have been the last to leave an embedded server.
+    if (child.started !== undefined && child.drained?.left !== 0) {
       await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
     }
     this.#children.delete(child)
@@ -199,7 +200,6 @@ export class Supervisor {
     } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
     const { jobs, left } = await releaseDead(db, key, how, patience)
-    if (orderly && jobs === 0 && left === 0) return
     const ms = Math.round(performance.now() - begun)
     const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
     const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
