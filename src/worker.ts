@@ -31,6 +31,8 @@ export interface RunningWorker extends Work {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** How often jobs that get nowhere were named, by kind. */
+  readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
   readonly rules: Readonly<Record<string, TaskRules>>
   /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
@@ -131,6 +133,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get settled() {
       return worker.settled
+    },
+    get worries() {
+      return worker.worries
     },
     rules: rulesOf(tasks),
     hush: () => void worker.stopClaiming(),

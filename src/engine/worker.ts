@@ -75,6 +75,7 @@ export class Worker {
         options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data })
       },
       checkpointed: (attempt) => this.#tails.checkpointed(attempt),
+      opened: (attempt, from) => this.#worries.startsFrom(attempt, from),
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
     })
     this.#upkeep = new Upkeep({

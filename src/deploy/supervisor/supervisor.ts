@@ -1,4 +1,5 @@
 import { formatDuration } from '../../model/duration.ts'
+import { type Worry, worryOfStops } from '../../model/worry.ts'
 import { Database } from '../../store/db.ts'
 import type { Drained } from '../drain.ts'
 import { RestartBackoff } from './backoff.ts'
@@ -45,6 +46,7 @@ export class Supervisor {
   readonly #children = new Set<Child>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #deaths = new Map<string, number>()
+  readonly #worries = new Map<string, number>()
   readonly #end = Promise.withResolvers<SupervisorEnd>()
   #db: Database | undefined
   #graceMs: number
@@ -80,6 +82,13 @@ export class Supervisor {
   /** Process starts so far, and deaths by their cause. */
   get counts(): { readonly starts: number; readonly deaths: ReadonlyMap<string, number> } {
     return { starts: this.#starts, deaths: this.#deaths }
+  }
+
+  /** How often jobs that get nowhere were named, here and in all the processes that there were, by kind. */
+  get worries(): ReadonlyMap<string, number> {
+    const all = new Map(this.#worries)
+    for (const { beat } of this.#children) addTo(all, beat?.worries)
+    return all
   }
 
   /** Runs in progress, as the processes said last. */
@@ -157,6 +166,7 @@ export class Supervisor {
       await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
     }
     this.#children.delete(child)
+    addTo(this.#worries, child.beat?.worries)
     if (child.drained !== undefined) this.#drained = sum(this.#drained, child.drained)
     if (this.stopping) return this.#endIfOver()
     // Nothing ever worked: that is a mistake in the set-up, and whoever started this must see it as one.
@@ -193,7 +203,9 @@ export class Supervisor {
       verdicts[0]?.neighbours ?? (stopped ? 'its process was stopped' : `its process died: ${cause.message}`)
     const how = { outcome: stopped ? 'interrupted' : 'crashed', reason, error: stopped ? undefined : cause } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
-    const { jobs, left } = await releaseDead(db, key, how, patience)
+    const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {
+      if (stopped) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
+    })
     if (orderly && jobs === 0 && left === 0) return
     const ms = Math.round(performance.now() - begun)
     const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
@@ -201,6 +213,12 @@ export class Supervisor {
     const { name, exitCode, signal, oom } = cause
     const facts = { worker: key, pid: child.pid, jobs, ms, cause: name, exitCode, signal, oom }
     log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
+  }
+
+  #worry(worry: Worry | undefined, data: object): void {
+    if (worry === undefined) return
+    this.#worries.set(worry.kind, (this.#worries.get(worry.kind) ?? 0) + 1)
+    this.#options.log('warn', worry.message, { ...data, worry: worry.kind })
   }
 
   #releaseFailed(child: Child, error: unknown): void {
@@ -227,6 +245,10 @@ export class Supervisor {
     this.#end.resolve({ drained: this.#everStarted ? (this.#drained ?? NOTHING) : undefined, failed: this.#failed })
     void this.#db?.close().catch(() => {})
   }
+}
+
+function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number>> = {}): void {
+  for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count)
 }
 
 const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }

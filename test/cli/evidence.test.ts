@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { showTails } from '../../src/store/tails.ts'
+import { type Stage, useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
+import { cli, cliJson, config, type Project, project, type Running, start } from './support.ts'
+
+const stage = useStages()
+const TASKS = {
+  talk: `jobs.task({ name: 'talk', interrupt: 'restart', async run(_, { log }) {
+    for (let n = 0; ; n++) { log.info('line ' + n, { at: Date.now(), token: 's3cret' }); await sleep(50) } } })`,
+  leave: `jobs.task({ name: 'leave', async run(_, { log }) { log.warn('about to leave'); await sleep(2_500); process.exit(3) } })`,
+  long: `jobs.task({ name: 'long', interrupt: 'restart', run: (_, { signal }) => sleep(60_000, undefined, { signal }) })`,
+}
+
+const envOf = (s: Stage) => ({ DATABASE_URL: s.database, TEST_SCHEMA: s.schema })
+
+function work(s: Stage, { folder }: Project, args: string[] = []): Running {
+  return start(['work', '--build', 'b1', ...args], { cwd: folder, env: envOf(s) })
+}
+
+async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
+  return (await cliJson(['enqueue', task], { cwd: folder, env: envOf(s) })).id
+}
+
+const show = (s: Stage, { folder }: Project, id: string) => cli(['jobs', 'show', id], { cwd: folder, env: envOf(s) })
+
+test('supervisor and worker process killed together: what was said until three seconds before is there', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.talk) })
+  await using worker = work(s, app)
+  const { pid } = await worker.line('Worker started')
+  const id = await enqueue(s, app, 'talk')
+  await until(async () => ((await showTails(s.db, id, 1))[0]?.said ?? 0) > 60, { what: 'it has talked for a while' })
+  await sleep(1_800)
+  const killedAt = Date.now()
+  worker.child.kill('SIGKILL')
+  process.kill(Number(pid), 'SIGKILL')
+  await worker.ended()
+  const { stdout } = await show(s, app, id)
+  const times = [...stdout.matchAll(/"at":(\d+)/g)].map(([, at]) => Number(at))
+  expect(times).toHaveLength(10)
+  expect(killedAt - Math.max(...times)).toBeLessThan(3_000)
+  expect(stdout).toMatch(/running +\S+ +b1 .*\n +… \d+ lines before\n/)
+  expect(stdout).not.toContain('s3cret')
+})
+
+test('show tells of a process that ended itself: what it said, and how it ended', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.leave) })
+  await using worker = work(s, app)
+  await worker.line('Worker started')
+  const id = await enqueue(s, app, 'leave')
+  await until(async () => ((await s.find(id))?.crashes ?? 0) > 0, { what: 'the crash is counted' })
+  const { stdout } = await show(s, app, id)
+  expect(stdout).toMatch(/runs .*1 crash/)
+  expect(stdout).toMatch(/ 1 +crashed +\S+ +b1 .*exit code 3/)
+  expect(stdout).toMatch(/\n +exitCode 3\n +[\d:.]+ warn +about to leave\n/)
+})
+
+test('a long job under many deploys is named before its third start, and the metrics count it', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.long) })
+  let id: string | undefined
+  for (const deploy of [1, 2]) {
+    await using worker = work(s, app)
+    await worker.line('Worker started')
+    id ??= await enqueue(s, app, 'long')
+    await s.reached(id, 'running')
+    worker.child.kill('SIGTERM')
+    expect(await worker.ended()).toBe(0)
+    const worries = worker.lines.filter((line) => line['worry'] !== undefined)
+    expect(worries).toMatchObject(deploy === 1 ? [] : [{ level: 'warn', worry: 'starts-over', job: id, task: 'long' }])
+  }
+  expect((await show(s, app, id ?? '')).stdout).toMatch(/warning +Job was interrupted 2 times, and starts from the beg/)
+  await using third = work(s, app, ['--port', '0'])
+  const { url } = await third.line('Health and metrics at')
+  await third.line('starts from the beginning each time')
+  const metrics = async () => (await fetch(`${url}/metrics`)).text()
+  await until(async () => (await metrics()).includes('holdfast_job_warnings_total{kind="starts-over"} 1\n'), {
+    deadline: 1_000,
+    what: 'the warning is counted',
+  })
+})
