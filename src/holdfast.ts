@@ -9,6 +9,7 @@ import { HoldfastError } from './model/errors.ts'
 import { MAX_INPUT_BYTES } from './model/json.ts'
 import { checkName } from './model/name.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
+import { resolveTimeLimit } from './model/time-limit.ts'
 import type { AppOptions } from './tasks/app.ts'
 import type { App, Holdfast, HoldfastOptions, QueueOptions } from './tasks/client.ts'
 import type { EnqueueOptions } from './tasks/enqueue-options.ts'
@@ -127,7 +128,9 @@ function resolveQueues(given: Readonly<Record<string, QueueOptions>>): ReadonlyM
   const queues = new Map<string, QueueOptions>([[DEFAULT_QUEUE, {}]])
   for (const [name, options] of Object.entries(given)) {
     checkName('queue', name)
-    const { concurrency } = checkKeys(options, ['concurrency'] as never, `queue ${name}`) as QueueOptions
+    const keys = ['concurrency', 'timeLimit'] as never
+    const { concurrency, timeLimit } = checkKeys(options, keys, `queue ${name}`) as QueueOptions
+    resolveTimeLimit(timeLimit, `timeLimit of queue ${name}`)
     if (concurrency !== undefined) checkInteger(concurrency, 1, 10_000, `concurrency of queue ${name}`)
     queues.set(name, options)
   }

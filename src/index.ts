@@ -13,7 +13,7 @@ export type { AnyContract, AnyTask, Contract, ContractOptions, InputOf, ResultOf
 export type { Enqueued, EnqueueOptions, Priority } from './tasks/enqueue-options.ts'
 export type { Implementable } from './tasks/implementable.ts'
 export type { Json } from './tasks/json-type.ts'
-export type { Policy, TimeLimit } from './tasks/policy.ts'
+export type { Legacy, Policy, TimeLimit } from './tasks/policy.ts'
 export type { NoInput, Schema, SchemaInput, SchemaOutput } from './tasks/schema.ts'
 export type { Source, SourceContext, SourceItem } from './tasks/source.ts'
 export type { PgClient, Transactions } from './tasks/transactions.ts'

@@ -1,20 +1,25 @@
 import { hostname } from 'node:os'
 import { type Drained, drain } from './deploy/drain.ts'
-import type { TaskRules } from './deploy/supervisor/messages.ts'
-import { rulesOf } from './deploy/supervisor/rules.ts'
+import { replaceProcess } from './deploy/replace.ts'
+import { tellBlackbox } from './engine/blackbox.ts'
 import { jobTemplate, newJobNow } from './engine/new-job.ts'
+import type { StoppedPolicy } from './engine/settle-verdict.ts'
 import { ormTransactions, pgTransactions } from './engine/transactions.ts'
+import { stoppedPolicy } from './engine/watched.ts'
 import { Worker } from './engine/worker.ts'
+import type { WorkerOptions } from './engine/worker-options.ts'
 import { type AppInternals, appOf } from './internals.ts'
 import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
+import type { Verdict } from './model/verdict.ts'
 import { RELEASE } from './release.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
 import type { TaskDefinition } from './tasks/definition.ts'
+import { limitTasks } from './tasks/limits.ts'
 import { checkQueue } from './tasks/queues.ts'
 
 /** A worker that runs in this process. */
@@ -34,9 +39,14 @@ export interface RunningWorker extends Work {
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
-  readonly rules: Readonly<Record<string, TaskRules>>
+  readonly policies: Readonly<Record<string, StoppedPolicy>>
   /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
   hush(): void
+  /**
+   * For the handler of an error that nobody caught: the job whose code raised it fails with it. This worker should go then.
+   * Undefined: it was nobody's, or of a run that has ended.
+   */
+  blame(error: unknown): { readonly id: string; readonly task: string; readonly run: number } | undefined
   /** Empties the worker within the shutdown budget and leaves. Resolves with what became of its runs. */
   shutdown(options?: { reason?: InterruptReason; mode?: ShutdownMode }): Promise<Drained>
 }
@@ -46,6 +56,8 @@ export interface StartOptions extends WorkOptions<string> {
   readonly build?: string
   /** A supervisor gives the jobs back that this process could not, once it is gone. */
   readonly supervised?: boolean
+  /** Ends this process at once. Default: `process.exit`. */
+  readonly exit?: (code: number) => void
 }
 
 const MAX_BLOCK_MS = 5 * 60_000
@@ -67,10 +79,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     supervised = false,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised'], 'work()')
+    exit = (code: number) => process.exit(code),
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised', 'exit'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
+
+  const tasks = tasksByName(internals, config, (message) => log({ level: 'warn', message }))
 
   const { db } = await client.connection.open()
   signal?.throwIfAborted()
@@ -80,8 +95,18 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
   const names = new Set(client.queues.keys())
   const name = `${hostname()}:${process.pid}`
   const queues = queueLimits(client.queues, chosen, names, slots)
-  const tasks = tasksByName(internals, config)
-  const worker = new Worker({
+  const blackbox = blackboxOf(process.env['HOLDFAST_BLACKBOX'])
+  const say: WorkerOptions['log'] = (level, message, data) => log({ level, message, ...data })
+  let condemned = false
+  const condemn = (verdict: Verdict): void => {
+    tellBlackbox(blackbox, verdict)
+    const first = !condemned
+    condemned = true
+    // What threw where nobody could catch it has ended: whoever heard of it empties this worker, in its own time.
+    if (!first || ending !== undefined || verdict.kind === 'exception') return
+    void replaceProcess(worker, { verdict, supervised: blackbox !== undefined, log: say, exit })
+  }
+  const worker: Worker = new Worker({
     db,
     listenUrl: listenUrlFor(db.url),
     name,
@@ -97,16 +122,21 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     supervised,
     lease: config.leaseMs,
     pollInterval: config.pollIntervalMs,
+    blackbox,
+    onCondemned: condemn,
     maxBlock: MAX_BLOCK_MS,
     checkpointEvery: CHECKPOINT_EVERY_MS,
     keepCompleted: config.history.completed,
     historyKeep: config.history.keepMs,
-    log: (level, message, data) => log({ level, message, ...data }),
+    log: say,
   })
 
   let started: Promise<void> | undefined
   let ending: Promise<Drained> | undefined
-  const shutdown: RunningWorker['shutdown'] = ({ reason = 'deploy', mode = config.shutdown.mode } = {}) => {
+  const shutdown: RunningWorker['shutdown'] = ({
+    reason = condemned ? 'replace' : 'deploy',
+    mode = config.shutdown.mode,
+  } = {}) => {
     ending ??= (async () => {
       // A registration in flight lands first, or its lease would outlive this worker; it claims nothing any more.
       void worker.stopClaiming()
@@ -137,12 +167,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     get worries() {
       return worker.worries
     },
-    rules: rulesOf(tasks),
+    policies: Object.fromEntries([...tasks].map(([task, definition]) => [task, stoppedPolicy(definition)])),
     hush: () => void worker.stopClaiming(),
     name,
     queues: [...queues.keys()],
     concurrency: slots,
     config,
+    blame: (error) => worker.blame(error),
     shutdown,
     drain: async () => {
       await worker.stopClaiming()
@@ -161,16 +192,15 @@ async function migrateSafely(db: Parameters<typeof migrate>[0]): Promise<void> {
   await requireSchema(db)
 }
 
-/** By every name that a job may carry. A task that must finish has a limit, for a shutdown must be able to wait for it. */
-function tasksByName({ registry }: AppInternals, config: ResolvedConfig): ReadonlyMap<string, TaskDefinition> {
-  const finishLimit = { soft: config.maxFinishMs, hard: config.maxFinishMs }
-  const limited = (task: TaskDefinition): TaskDefinition =>
-    task.interrupt === 'finish' && task.timeLimit === undefined && config.maxFinishMs > 0
-      ? { ...task, timeLimit: finishLimit }
-      : task
-  return new Map(
-    registry.tasks.map(limited).flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)),
-  )
+/** By every name that a job may carry, with the limits under which it runs here. */
+function tasksByName(
+  internals: AppInternals,
+  config: ResolvedConfig,
+  warn: (text: string) => void,
+): ReadonlyMap<string, TaskDefinition> {
+  const { tasks, warnings } = limitTasks(internals.registry.tasks, internals.client.queues, config, new Date())
+  for (const warning of warnings) warn(warning)
+  return new Map(tasks.flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)))
 }
 
 function queueLimits(
@@ -181,6 +211,11 @@ function queueLimits(
 ): ReadonlyMap<string, number> {
   const queues = (chosen ?? [...names]).map((queue) => checkQueue(queue, names, 'work()'))
   return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
+}
+
+/** A pipe to the supervisor, on a descriptor that it named. */
+function blackboxOf(descriptor: string | undefined): number | undefined {
+  return descriptor !== undefined && /^\d{1,4}$/.test(descriptor) ? Number(descriptor) : undefined
 }
 
 /** LISTEN needs a session, and renewals must not wait for one: behind a pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */

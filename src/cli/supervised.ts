@@ -23,8 +23,8 @@ export class SupervisorLine {
 
   begin(worker: RunningWorker, url: string, schema: string): void {
     if (!this.open) return
-    const { key = 0, name, rules, config } = worker
-    this.#send({ kind: 'started', key, name, url, schema, graceMs: config.shutdown.graceMs, tasks: rules })
+    const { key = 0, name, policies, config } = worker
+    this.#send({ kind: 'started', key, name, url, schema, graceMs: config.shutdown.graceMs, tasks: policies })
     this.#beat(worker)
     this.#beats = setInterval(() => this.#beat(worker), BEAT_MS)
     this.#beats.unref()

@@ -177,7 +177,12 @@ function watchFailures(stop: Stop, log: Log, worker: () => RunningWorker | undef
     failed = true
     if (worker() === undefined && !stop.signal.aborted) return void exit(reportFailure(error, false))
     const stack = error instanceof Error ? error.stack : undefined
-    log({ level: 'error', message: `${kind}: ${messageOf(error)}`, stack })
+    // The job whose code it was fails with it, whatever becomes of its run.
+    const job = worker()?.blame(error)
+    log({
+      ...{ level: 'error', message: `${kind}: ${messageOf(error)}`, stack },
+      ...(job && { job: job.id, task: job.task, run: job.run }),
+    })
     stop.request(`an ${kind}`)
   }
   process.on('uncaughtException', fail('uncaught exception'))

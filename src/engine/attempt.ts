@@ -2,6 +2,7 @@ import { HoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
+import { cleanUpTime } from '../model/time-limit.ts'
 import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed, NewJob } from '../store/jobs.ts'
@@ -45,6 +46,13 @@ export class Attempt {
   tail: Tail | undefined
   /** What somebody asked of it. */
   asked: Asked | undefined
+  /** Counts its signs of life: items done, progress told. */
+  steps = 0
+  /** When one was last seen, monotonic ms. */
+  movedAt = this.startedAt
+  /** The task's clean-up after the soft limit, ready to be called. */
+  onTimeout: (() => unknown) | undefined
+  #condemned: { readonly error: unknown } | undefined
   #controller: AbortController | undefined
   #reading: AbortController | undefined
   #aborted: InterruptReason | undefined
@@ -72,6 +80,7 @@ export class Attempt {
 
   /** Its code says how far it is. An iteration's own count says more, and its saved place must not be overwritten. */
   report(done: number, total: number | undefined): void {
+    this.steps++
     if (this.task.kind === 'iteration') return
     this.progress = { done: wholeNumber(done) ?? 0, total: wholeNumber(total) }
   }
@@ -132,6 +141,34 @@ export class Attempt {
     this.#controller?.abort(error)
   }
 
+  /** It is the fault of this run that its process must go: it has failed with this error, however its code may still end. */
+  condemn(error: unknown): void {
+    this.#condemned ??= { error }
+    this.interrupt('fault', new Interrupted('fault'), true)
+  }
+
+  /** What it was condemned for. */
+  get condemned(): { readonly error: unknown } | undefined {
+    return this.#condemned
+  }
+
+  /** When its code must have stopped, monotonic ms, by which limit, and that limit in ms. */
+  get deadline(): { readonly at: number; readonly kind: 'hard-limit' | 'stalled'; readonly limit: number } | undefined {
+    const { timeLimit, stallAfter } = this.task
+    const hard = timeLimit && {
+      at: this.startedAt + timeLimit.hard,
+      kind: 'hard-limit' as const,
+      limit: timeLimit.hard,
+    }
+    if (stallAfter === undefined) return hard
+    const stalled = {
+      at: this.movedAt + stallAfter + cleanUpTime(stallAfter),
+      kind: 'stalled' as const,
+      limit: stallAfter,
+    }
+    return hard === undefined || stalled.at < hard.at ? stalled : hard
+  }
+
   /** The user's own error, without what the engine put around it to remember the item. */
   unwrap(thrown: unknown): unknown {
     if (!isInstance(thrown, ItemFailure)) return thrown
@@ -142,8 +179,10 @@ export class Attempt {
   /** How a run ends that was stopped, when its code then threw; undefined: nothing had stopped it. */
   outcomeOfStop(): Outcome | undefined {
     const reason = this.#aborted ?? this.stopAt
+    if (this.#condemned !== undefined && reason !== 'lease-lost')
+      return { kind: 'failed', error: this.#condemned.error, retry: 'policy' }
     if (reason === undefined) return undefined
-    if (reason === 'limit') return { kind: 'failed', error: this.#abortError, retry: 'policy' }
+    if (reason === 'limit' || reason === 'stall') return { kind: 'failed', error: this.#abortError, retry: 'policy' }
     if (reason === 'cancel') return { kind: 'cancelled' }
     return { kind: 'interrupted', reason }
   }

@@ -18,6 +18,8 @@ export interface ExecutePorts {
   readonly keepCompleted: boolean
   /** ms between two periodic checkpoints. */
   readonly checkpointEvery: number
+  /** Its code is still going at its hard limit: whoever can stop it, must. */
+  readonly hardStop?: (attempt: Attempt, error: Error) => void
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
 }

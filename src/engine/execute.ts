@@ -1,16 +1,17 @@
-import { HoldfastError, isHoldfastError } from '../model/errors.ts'
+import { isHoldfastError } from '../model/errors.ts'
 import { isInstance } from '../model/instance-of.ts'
 import { decodeJson } from '../model/json.ts'
-import { type Outcome, outcomeOfThrow } from '../model/outcome.ts'
+import { type InterruptReason, type Outcome, outcomeOfThrow } from '../model/outcome.ts'
 import { type Database, isDown } from '../store/db.ts'
 import { parseInput } from '../tasks/validate.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside } from './complete.ts'
 import { type ContextPorts, RunContext } from './context.ts'
+import { current } from './current.ts'
 import type { ExecutePorts } from './execute-ports.ts'
 import { IterationEnded, runIteration } from './iteration.ts'
-import { monotonic } from './monotonic.ts'
 import { resultText } from './result.ts'
+import { RunLimits } from './run-limits.ts'
 import { Starter } from './start.ts'
 
 /** Runs one attempt through its stages to an outcome. Every way out of the code joins here: return, throw, limit, stop, lost lease. */
@@ -46,24 +47,30 @@ export class Executor {
     const { log } = this.#ports
     let result: unknown
     try {
-      const input = this.#input(attempt)
-      result = isThenable(input)
-        ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed))
-        : this.#body(attempt, input)
+      result = current.run(attempt, this.#code, attempt)
     } catch (error) {
       return ended(outcomeOfError(attempt, error, this.#ports.db))
     }
     if (!isThenable(result)) return ended(completed(attempt, result, log))
-    const timer = limit(attempt)
+    const limits = attempt.task.timeLimit && new RunLimits(attempt, attempt.task.timeLimit, this.#ports)
     void Promise.resolve(result)
       .then(
         (value) => completed(attempt, value, log),
         (error: unknown) => outcomeOfError(attempt, error, this.#ports.db),
       )
       .then((outcome) => {
-        clearTimeout(timer)
-        ended(outcome)
+        const cleaned = limits?.end()
+        if (cleaned === undefined) ended(outcome)
+        else void cleaned.then(() => ended(outcome))
       })
+  }
+
+  /** Everything that is the user's: it runs as this attempt's. */
+  readonly #code = (attempt: Attempt): unknown => {
+    const input = this.#input(attempt)
+    return isThenable(input)
+      ? Promise.resolve(input).then((parsed) => this.#body(attempt, parsed))
+      : this.#body(attempt, input)
   }
 
   #input(attempt: Attempt): unknown {
@@ -75,7 +82,8 @@ export class Executor {
 
   #body(attempt: Attempt, input: unknown): unknown {
     const context = new RunContext(attempt, this.#contexts)
-    const { iteration, run } = attempt.task
+    const { iteration, run, onTimeout } = attempt.task
+    if (onTimeout !== undefined) attempt.onTimeout = () => onTimeout(input, context as never)
     if (iteration !== undefined) return runIteration(attempt, iteration, input, context, this.#ports)
     return run?.(input, context as never)
   }
@@ -83,10 +91,18 @@ export class Executor {
 
 function completed(attempt: Attempt, result: unknown, log: ContextPorts['log']): Outcome {
   if (attempt.settled) return { kind: 'completed', result: null }
-  if (isInstance(result, IterationEnded)) return result.outcome
-  const overdue = attempt.aborted === 'limit' || attempt.aborted === 'lease-lost'
-  if (overdue) return attempt.outcomeOfStop() as Outcome
+  if (isInstance(result, IterationEnded)) return outcomeOfIteration(attempt, result.outcome)
+  if (attempt.condemned !== undefined || OVERDUE.has(attempt.aborted)) return attempt.outcomeOfStop() as Outcome
   return { kind: 'completed', result: resultText(attempt, result, log) }
+}
+
+/** Whoever returns after one of these returns too late. */
+const OVERDUE = new Set<InterruptReason | undefined>(['limit', 'stall', 'lease-lost'])
+
+/** A loop that was stopped says only that; why it must not go on says what it means. */
+function outcomeOfIteration(attempt: Attempt, outcome: Outcome): Outcome {
+  const failed = attempt.condemned !== undefined || attempt.aborted === 'limit' || attempt.aborted === 'stall'
+  return failed && outcome.kind === 'interrupted' ? (attempt.outcomeOfStop() ?? outcome) : outcome
 }
 
 /** What a throw means for the run: what its code asked for, what had stopped it, or a failure. */
@@ -96,6 +112,7 @@ export function outcomeOfError(attempt: Attempt, thrown: unknown, db: Database):
   // The database was gone, not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
   if (isDown(error, db) && attempt.task.delivery !== 'at-most-once')
     return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS } }
+  if (attempt.condemned !== undefined) return attempt.outcomeOfStop() as Outcome
   const outcome = outcomeOfThrow(error)
   // Code that asks for something keeps its word, even when it was being stopped.
   if (outcome.kind !== 'failed' || outcome.retry !== 'policy') return outcome
@@ -106,20 +123,6 @@ const DATABASE_PAUSE_MS = 1_000
 
 function isFenced(error: unknown): boolean {
   return isHoldfastError(error, 'HF_FENCED') || isHoldfastError(error, 'HF_LEASE_LOST')
-}
-
-/** The soft limit: the signal aborts, and what the code does then is a failure. */
-function limit(attempt: Attempt): NodeJS.Timeout | undefined {
-  const { timeLimit } = attempt.task
-  if (timeLimit === undefined) return undefined
-  const left = timeLimit.soft - (monotonic() - attempt.startedAt)
-  return setTimeout(
-    () => {
-      const error = new HoldfastError('HF_TIME_LIMIT', `The run took longer than its limit of ${timeLimit.soft} ms`)
-      attempt.interrupt('limit', error, true)
-    },
-    Math.max(0, Math.min(left, 2 ** 31 - 1)),
-  )
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -91,6 +91,7 @@ function iterationPort(
       },
     },
     stop: () => {
+      attempt.steps++
       if (attempt.stopAt !== undefined) return attempt.stopAt
       if (body.maxSlotTime === undefined || monotonic() - attempt.startedAt < body.maxSlotTime) return undefined
       return ports.crowded(attempt.job.queue) ? 'yield' : undefined

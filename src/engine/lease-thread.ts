@@ -1,23 +1,39 @@
 // Renews a worker's lease from a thread of its own: a busy event loop must not lose it. Stops renewing when the main loop has not ticked
-// for `maxBlock`, so that a wedged worker cannot hold its jobs for ever.
+// for longer than its code may, so that a wedged worker cannot hold its jobs for ever. Watches the main loop beside it.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Renewal } from '../store/renewal.ts'
+import { tellBlackbox } from './blackbox.ts'
+import { heldJobs } from './held-jobs.ts'
+import { sayLastWord } from './last-word.ts'
 import type { LeaseMessage, LeaseOrder, LeaseThreadData } from './lease.ts'
 import { monotonic } from './monotonic.ts'
+import { Watchdog } from './watchdog.ts'
 
 const IDLE_MS = 60_000
-const { ticks, maxBlock } = workerData as LeaseThreadData
+const { ticks, maxBlock, blackbox, tasks, debugged } = workerData as LeaseThreadData
 
 let order: LeaseOrder | undefined
 let revoked: number | undefined
 let wake = (): void => {}
-let lastTick = -1
-let tickedAt = monotonic()
+const watchdog = new Watchdog({
+  ticks,
+  maxBlock,
+  supervised: blackbox !== undefined,
+  held: () => heldJobs(order?.renewal, tasks),
+  onUnblocked: (blockage) => tell({ kind: 'unblocked', blockage }),
+  condemn: async (verdict, policy, paused) => {
+    tellBlackbox(blackbox, verdict)
+    // Its supervisor sees to the rest when it is dead.
+    if (blackbox !== undefined) process.kill(process.pid, 'SIGKILL')
+    else await sayLastWord(order?.renewal, verdict, policy, paused)
+  },
+})
 
 parentPort?.on('message', (next: LeaseOrder) => {
   order = next
   wake()
 })
+if (!debugged) watchdog.start()
 tell({ kind: 'ready' })
 for (;;) {
   const next = order
@@ -34,7 +50,7 @@ async function keep(kept: LeaseOrder): Promise<void> {
 
 /** One renewal; gives the pause until the next. */
 async function renew(renewal: Renewal, { renewal: { worker, lease }, safeUntil }: LeaseOrder): Promise<number> {
-  if (isBlocked()) {
+  if (watchdog.wedged) {
     tell({ kind: 'blocked', worker })
     return Math.min(lease / 3, 1000)
   }
@@ -49,15 +65,6 @@ async function renew(renewal: Renewal, { renewal: { worker, lease }, safeUntil }
     tell({ kind: 'failed', worker, message: error instanceof Error ? error.message : String(error) })
     return Math.min(lease / 3, 300)
   }
-}
-
-function isBlocked(): boolean {
-  const tick = Atomics.load(ticks, 0)
-  if (tick !== lastTick) {
-    lastTick = tick
-    tickedAt = monotonic()
-  }
-  return monotonic() - tickedAt > maxBlock
 }
 
 /** Until the time is over or another order has come. */

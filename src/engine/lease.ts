@@ -1,11 +1,26 @@
 import { Worker as Thread } from 'node:worker_threads'
 import type { RenewalOptions } from '../store/renewal.ts'
+import type { TaskFacts } from './held-jobs.ts'
 import { monotonic } from './monotonic.ts'
+import type { Blockage } from './watchdog.ts'
 
-export interface LeaseThreadData {
+/** How the main loop is watched. */
+export interface WatchOptions {
+  /** File descriptor on which a supervisor hears why this process dies; undefined: there is none. */
+  readonly blackbox?: number | undefined
+  /** By every name that a job may carry. */
+  readonly tasks?: ReadonlyMap<string, TaskFacts>
+  /** The loop turns again after code had blocked it for long enough to be looked at. */
+  readonly onUnblocked?: (blockage: Blockage) => void
+}
+
+export interface LeaseThreadData extends Required<Pick<WatchOptions, 'tasks'>> {
   /** Counts the ticks of the main loop. */
   readonly ticks: Int32Array<SharedArrayBuffer>
   readonly maxBlock: number
+  readonly blackbox: number | undefined
+  /** Somebody may hold the main thread at a breakpoint: then it is not blocked. */
+  readonly debugged: boolean
 }
 
 /** To the thread: keep this worker's lease from now on. */
@@ -17,6 +32,7 @@ export interface LeaseOrder {
 
 export type LeaseMessage =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'unblocked'; readonly blockage: Blockage }
   | { readonly kind: 'renewed' | 'held' | 'revoked' | 'blocked'; readonly worker: number }
   | { readonly kind: 'failed'; readonly worker: number; readonly message: string }
 
@@ -28,6 +44,8 @@ export interface LeaseEvents {
 }
 
 const TICK_MS = 250
+/** How often the main loop says that it turns. */
+const PULSE_MS = 100
 
 /**
  * The thread that renews leases, one after the other: it is there, connected, before the first lease begins, and stays for the next
@@ -35,14 +53,17 @@ const TICK_MS = 250
  */
 export class LeaseKeeper {
   readonly #maxBlock: number
+  readonly #watch: WatchOptions
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
+  #pulse: NodeJS.Timeout | undefined
   #thread: Thread | undefined
   #ready: Promise<void> | undefined
   #lease: Lease | undefined
 
-  /** @param maxBlock ms that the event loop may be blocked before the lease is given up. */
-  constructor(maxBlock: number) {
+  /** @param maxBlock ms that the event loop may be blocked, by code that has no limit, before the lease is given up. */
+  constructor(maxBlock: number, watch: WatchOptions = {}) {
     this.#maxBlock = maxBlock
+    this.#watch = watch
   }
 
   /** Resolves when the thread can renew without delay. Rejects when it cannot be started. */
@@ -53,8 +74,7 @@ export class LeaseKeeper {
 
   /** Keeps a lease whose row has been written just now; `registeredAt` is when that statement was *sent*. */
   hold(renewal: RenewalOptions, registeredAt: number, events: LeaseEvents): Lease {
-    const tick = () => Atomics.add(this.#ticks, 0, 1)
-    const lease = new Lease({ ...events, worker: renewal.worker, ms: renewal.lease, registeredAt, tick })
+    const lease = new Lease({ ...events, worker: renewal.worker, ms: renewal.lease, registeredAt })
     this.#lease = lease
     this.#thread?.postMessage({ renewal, safeUntil: lease.safeUntil } satisfies LeaseOrder)
     return lease
@@ -63,16 +83,21 @@ export class LeaseKeeper {
   /** Renews no more. */
   async close(): Promise<void> {
     this.#lease?.close()
+    clearInterval(this.#pulse)
     await this.#thread?.terminate()
   }
 
   #start(): Promise<void> {
-    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks }
+    const { blackbox, tasks = new Map() } = this.#watch
+    const debugged = process.execArgv.some((flag) => flag.startsWith('--inspect'))
+    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks, blackbox, tasks, debugged }
+    this.#pulse ??= setInterval(() => Atomics.add(this.#ticks, 0, 1), PULSE_MS).unref()
     const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
     const thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })
     this.#thread = thread
     return new Promise((resolve, reject) => {
       thread.on('message', (message: LeaseMessage) => {
+        if (message.kind === 'unblocked') return this.#watch.onUnblocked?.(message.blockage)
         if (message.kind !== 'ready') return this.#lease?.hear(message)
         thread.unref()
         resolve()
@@ -90,7 +115,6 @@ interface LeaseSettings extends LeaseEvents {
   readonly worker: number
   readonly ms: number
   readonly registeredAt: number
-  readonly tick: () => void
 }
 
 /** One incarnation's lease, seen from the main thread. Time is measured here, never compared with the database's clock. */
@@ -119,7 +143,7 @@ export class Lease {
     clearInterval(this.#timer)
   }
 
-  hear(message: Exclude<LeaseMessage, { kind: 'ready' }>): void {
+  hear(message: Exclude<LeaseMessage, { kind: 'ready' | 'unblocked' }>): void {
     if (this.#over || message.worker !== this.#settings.worker) return
     if (message.kind === 'failed') {
       this.#trouble = message.message
@@ -138,7 +162,6 @@ export class Lease {
   }
 
   #tick(): void {
-    this.#settings.tick()
     if (this.#safe()) return
     this.lose(this.#trouble === '' ? 'it ran out before it was renewed' : `it could not be renewed: ${this.#trouble}`)
   }

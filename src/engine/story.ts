@@ -2,6 +2,7 @@ import { formatDuration } from '../model/duration.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
 import type { When } from '../model/when.ts'
 import type { Attempt } from './attempt.ts'
+import type { Blockage } from './watchdog.ts'
 
 export interface Line {
   readonly level: 'info' | 'warn' | 'error'
@@ -59,4 +60,14 @@ function endOfIteration(plan: SettlePlan, attempt: Attempt): Line | undefined {
 
 function describe(when: When): string {
   return when.kind === 'delay' ? `for ${formatDuration(when.ms)}` : `until ${when.iso}`
+}
+
+/** Short blocks are everybody's; one that was long enough to be looked at has a culprit, who should know. */
+export function sayBlocked(
+  { ms, job, stack }: Blockage,
+  log: (level: 'warn', message: string, data: object) => void,
+): void {
+  const whose = job === undefined ? 'code of no known run' : `task ${job.task}`
+  const data = job === undefined ? { stack } : { job: job.id, task: job.task, run: job.run, stack }
+  log('warn', `The event loop was blocked for ${formatDuration(ms)} by ${whose}: nothing else ran here meanwhile`, data)
 }

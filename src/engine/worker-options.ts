@@ -1,3 +1,4 @@
+import type { Verdict } from '../model/verdict.ts'
 import type { Database } from '../store/db.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import type { ContextPorts } from './context.ts'
@@ -24,7 +25,11 @@ export interface WorkerOptions {
   readonly lease: number
   /** ms */
   readonly pollInterval: number
-  /** ms that the event loop may be blocked before the lease is given up. */
+  /** File descriptor on which a supervisor hears why this process dies; undefined: nobody settles what it leaves behind. */
+  readonly blackbox?: number | undefined
+  /** A run made this process useless. */
+  readonly onCondemned?: (verdict: Verdict) => void
+  /** ms that the event loop may be blocked, by code that has no limit, before the lease is given up. */
   readonly maxBlock: number
   /** ms between two periodic checkpoints. */
   readonly checkpointEvery: number

@@ -1,6 +1,7 @@
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import { planSettle } from '../model/settle-plan.ts'
+import type { VerdictKind } from '../model/verdict.ts'
 import { MAX_RUN_MS, type WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
@@ -10,18 +11,24 @@ import { Attempt } from './attempt.ts'
 import { Attendance } from './attendance.ts'
 import { Claimer } from './claim.ts'
 import { finishWithEnqueued } from './complete.ts'
+import { current } from './current.ts'
 import { Executor, outcomeOfError } from './execute.ts'
+import { factsOf } from './held-jobs.ts'
 import { type Incarnation, reconcile, register } from './incarnation.ts'
 import { LeaseKeeper } from './lease.ts'
 import type { Ledger } from './ledger.ts'
 import { acceptsOf } from './marks.ts'
 import { Settler } from './settle.ts'
+import { settleOwnVerdict } from './settle-verdict.ts'
 import { settlementOf } from './settlement.ts'
-import { lineOf } from './story.ts'
+import { StallWatch } from './stalls.ts'
+import { lineOf, sayBlocked } from './story.ts'
 import { Tails } from './tails.ts'
 import { Troubles } from './troubles.ts'
 import { Upkeep } from './upkeep.ts'
+import { verdictOn } from './verdict-on.ts'
 import { REQUESTS, Waker } from './wake.ts'
+import { letWatch, stoppedPolicy } from './watched.ts'
 import { within } from './within.ts'
 import type { WorkerOptions } from './worker-options.ts'
 import { Worries } from './worries.ts'
@@ -41,6 +48,7 @@ export class Worker {
   readonly #tails: Tails
   readonly #worries: Worries
   readonly #attendance: Attendance
+  readonly #stalls: StallWatch
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
   #incarnation: Incarnation | undefined
@@ -57,8 +65,13 @@ export class Worker {
     this.#options = options
     this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
-    this.#keeper = new LeaseKeeper(options.maxBlock)
     this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun ?? MAX_RUN_MS, log: options.log })
+    this.#keeper = new LeaseKeeper(options.maxBlock, {
+      blackbox: options.blackbox,
+      tasks: new Map([...options.tasks].map(([name, task]) => [name, factsOf(task)])),
+      onUnblocked: (blockage) => sayBlocked(blockage, options.log),
+    })
+    letWatch()
     this.#settler = new Settler({
       db,
       waker: this.#waker,
@@ -76,6 +89,7 @@ export class Worker {
       },
       checkpointed: (attempt) => this.#tails.checkpointed(attempt),
       opened: (attempt, from) => this.#worries.startsFrom(attempt, from),
+      hardStop: (attempt, error) => this.condemn(attempt, 'hard-limit', error),
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
     })
     this.#upkeep = new Upkeep({
@@ -96,6 +110,11 @@ export class Worker {
       attempts: this.#attempts,
       risenMarks: () => this.#claimer?.risenMarks() ?? [],
       onTrouble: (what, error) => this.#trouble(what, error),
+    })
+    this.#stalls = new StallWatch({
+      attempts: this.#attempts,
+      log: options.log,
+      hardStop: (attempt, error) => this.condemn(attempt, 'stalled', error),
     })
     const url = options.listenUrl
     if (url !== undefined) {
@@ -169,6 +188,7 @@ export class Worker {
     this.#claimer.start()
     this.#attendance.start()
     this.#worries.start()
+    this.#stalls.start()
     this.#upkeep.start()
   }
 
@@ -186,10 +206,33 @@ export class Worker {
     }
   }
 
-  /** Resolves when no code runs any more and everything is written. */
-  async quiet(): Promise<void> {
-    if (this.#attempts.size > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve))
+  /** It is this run's fault that the process must go: it fails, and whoever replaces the process is told. */
+  condemn(attempt: Attempt, kind: VerdictKind, error: unknown): void {
+    if (attempt.condemned !== undefined || !this.#attempts.has(attempt)) return
+    attempt.condemn(error)
+    this.#options.onCondemned?.(verdictOn(attempt, kind, error))
+  }
+
+  /**
+   * An error that nobody caught, seen in its handler: whose code raised it? The run, if it is still going here, has failed with it.
+   * @returns its job; undefined: nobody's, or of a run that has ended
+   */
+  blame(error: unknown): Attempt['job'] | undefined {
+    const attempt = current.get()
+    if (attempt === undefined || !this.#attempts.has(attempt)) return undefined
+    this.condemn(attempt, 'exception', error)
+    return attempt.job
+  }
+
+  /** Resolves when no code runs any more and everything is written; of the code that was condemned nobody knows whether it ever ends. */
+  async quiet(but: (attempt: Attempt) => boolean = () => false): Promise<void> {
+    while (this.#busy(but)) await new Promise<void>((resolve) => this.#quiet.push(resolve))
     await this.#settler.idle()
+  }
+
+  #busy(but: (attempt: Attempt) => boolean): boolean {
+    for (const attempt of this.#attempts) if (!but(attempt)) return true
+    return false
   }
 
   /**
@@ -202,10 +245,12 @@ export class Worker {
     const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
     const { key } = this
     const busy = this.#attempts.size > 0
+    if (this.#options.blackbox === undefined) await bounded(this.#settleCondemned())
     await bounded(
       Promise.allSettled([
         this.#claimer?.stop(),
         this.#attendance.stop(),
+        this.#stalls.stop(),
         this.#upkeep.stop(),
         this.#tails.stop(),
         this.#listener?.close(),
@@ -216,6 +261,19 @@ export class Worker {
     if (key !== undefined) await bounded(this.#leave(key, busy)).catch((error) => this.#trouble('leaving', error))
     await bounded(this.#waker.close()).catch(() => {})
     this.#gone = true
+  }
+
+  /** Nobody else would: its code still runs, but the process goes the next moment. */
+  async #settleCondemned(): Promise<void> {
+    const { db, log } = this.#options
+    for (const attempt of this.#attempts) {
+      const { condemned, task, ledger } = attempt
+      if (condemned === undefined) continue
+      const verdict = verdictOn(attempt, 'exception', condemned.error)
+      const written = await settleOwnVerdict(db, ledger.worker, verdict, stoppedPolicy(task))
+      if (written)
+        log('error', `Job failed: ${verdict.message}`, { job: attempt.job.id, task: task.name, run: attempt.job.run })
+    }
   }
 
   async #leave(key: number, busy: boolean): Promise<void> {
@@ -277,7 +335,7 @@ export class Worker {
     else if (this.#stopping && plan.kind !== 'yield') this.#finished++
     this.#attempts.delete(attempt)
     this.#claimer?.freed(job.queue)
-    if (this.#attempts.size === 0) for (const resolve of this.#quiet.splice(0)) resolve()
+    for (const resolve of this.#quiet.splice(0)) resolve()
   }
 
   /** After each renewal: what the database thinks this worker holds, against memory. */

@@ -37,6 +37,8 @@ export interface ConfigOptions {
     | {
         /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
         readonly maxFinish?: Duration | undefined
+        /** A task that may run for longer and cannot resume is named when the worker starts: '1s' to '365d', default '15m'. */
+        readonly maxRun?: Duration | undefined
       }
     | undefined
   readonly history?:
@@ -65,6 +67,7 @@ export interface ResolvedConfig {
   }
   /** 0: no task fits that may not be interrupted. */
   readonly maxFinishMs: number
+  readonly maxRunMs: number
   readonly history: { readonly completed: boolean; readonly keepMs: number }
 }
 
@@ -82,7 +85,7 @@ export function resolveConfig(options: ConfigOptions = {}): ResolvedConfig {
     pollIntervalMs: checkDuration(given.pollInterval ?? '1s', 50, MINUTE, 'pollInterval'),
     maxInputBytes: checkInteger(given.maxInputBytes ?? MAX_INPUT_BYTES, 1_024, 64 * 1_024 * 1_024, 'maxInputBytes'),
     shutdown,
-    maxFinishMs: resolveMaxFinish(given.policy ?? {}, shutdown),
+    ...resolvePolicy(given.policy ?? {}, shutdown),
     history: resolveHistory(given.history ?? {}),
   })
 }
@@ -112,8 +115,21 @@ export function shutdownBudget(graceMs: number): number {
   return Math.max(0, Math.floor(graceMs - Math.max(SECOND, graceMs / 10)))
 }
 
-function resolveMaxFinish(options: NonNullable<ConfigOptions['policy']>, shutdown: ResolvedConfig['shutdown']): number {
-  const { maxFinish } = checkKeys(options, ['maxFinish'], 'policy')
+/** The grace that leaves a budget of `budgetMs`. */
+export function graceFor(budgetMs: number): number {
+  return Math.ceil(Math.max(budgetMs + SECOND, budgetMs / 0.9) / SECOND) * SECOND
+}
+
+function resolvePolicy(
+  options: NonNullable<ConfigOptions['policy']>,
+  shutdown: ResolvedConfig['shutdown'],
+): Pick<ResolvedConfig, 'maxFinishMs' | 'maxRunMs'> {
+  const { maxFinish, maxRun } = checkKeys(options, ['maxFinish', 'maxRun'], 'policy')
+  const maxRunMs = checkDuration(maxRun ?? '15m', SECOND, 365 * DAY, 'policy.maxRun')
+  return { maxFinishMs: resolveMaxFinish(maxFinish, shutdown), maxRunMs }
+}
+
+function resolveMaxFinish(maxFinish: Duration | undefined, shutdown: ResolvedConfig['shutdown']): number {
   const { graceMs, budgetMs } = shutdown
   if (maxFinish === undefined) return Math.min(MAX_FINISH, budgetMs)
   const ms = checkDuration(maxFinish, 0, 7 * DAY, 'policy.maxFinish')

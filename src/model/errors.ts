@@ -12,6 +12,11 @@ export interface ErrorEntry {
 }
 
 export const ERRORS = {
+  HF_BLOCKED: {
+    cause:
+      'A run blocked the event loop of its worker for longer than a worker may be blocked, and had no time limit of its own. Its process was ended.',
+    cure: 'The error has the place where the code was. Let long computations give way (`await setImmediate()` from `node:timers/promises`), or declare the task `isolate: true`; give it a `timeLimit`.',
+  },
   HF_CLOSED: {
     cause: 'A client was used after its `close()`.',
     cure: 'Close it last, when nothing enqueues any more; or make a new client with `holdfast()`.',
@@ -88,8 +93,9 @@ export const ERRORS = {
     cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
   },
   HF_HARD_LIMIT: {
-    cause: 'A run went on after its hard time limit, so its code was stopped by force.',
-    cure: 'Make the code end when its `signal` aborts, do less in one run, or raise `hard` of its `timeLimit`.',
+    cause:
+      'A run was still going at its hard time limit: it did not end after its `signal` had aborted. It was ended together with its process.',
+    cure: 'Hand `signal` to whatever the code waits for, and call `signal.throwIfAborted()` in long loops. If it needs the time, raise `timeLimit`; if it cannot be stopped, `isolate: true` keeps other jobs out of it.',
   },
   HF_INPUT: {
     cause:
@@ -116,6 +122,11 @@ export const ERRORS = {
   HF_LEASE_LOST: {
     cause: 'This worker lost its lease, so its jobs now belong to other workers.',
     cure: 'Nothing to repair: the run stopped and its writes are refused. If it happens often, look for code that blocks the process for longer than the lease, or raise `lease`.',
+  },
+  HF_MAX_FINISH: {
+    cause:
+      'A task that may not be interrupted has a time limit longer than `policy.maxFinish`, so that a deploy could not wait for it.',
+    cure: 'The message says which of these applies: a lower `timeLimit`, `interrupt: "restart"`, an iteration, a longer grace, or `legacy: { reason, until }` for the time being.',
   },
   HF_NAME: {
     cause: 'A name of a task, queue, build or schema has a form that is not allowed.',
@@ -165,6 +176,11 @@ export const ERRORS = {
   HF_SOURCE_READ: {
     cause: 'The file of a source could not be opened or read.',
     cure: 'The message has the reason. The file must be reachable under this path on every worker: use a shared disk, or a function that opens a stream from an object store.',
+  },
+  HF_STALLED: {
+    cause:
+      'An iteration finished no item for as long as `stallAfter` allows. Its run was stopped; the next one goes on from the checkpoint.',
+    cure: 'Look at what the item of the message waits for, and give it a timeout. If an item may take so long, raise `stallAfter`, or call `progress()` while it works.',
   },
   HF_TASK_DUPLICATE: {
     cause: 'Two tasks of one app have the same name or alias.',

@@ -12,6 +12,12 @@ export type InterruptReason =
   | 'drain'
   /** The run took longer than its time limit. That is a failure. */
   | 'limit'
+  /** It finished no item for too long. That is a failure. */
+  | 'stall'
+  /** Something that it had started threw, where nobody could catch it. That is a failure, of this job alone. */
+  | 'fault'
+  /** Another job made its worker useless: the process is replaced. */
+  | 'replace'
   /** A person, or code, cancelled the job. */
   | 'cancel'
   /** A person paused the job. */

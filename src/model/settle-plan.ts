@@ -1,6 +1,7 @@
 import { describeDeath, factsOfDeath, wasKilledFromOutside } from './death.ts'
 import { HoldfastError } from './errors.ts'
 import { describeFailure, type Failure } from './failure.ts'
+import { Interrupted } from './interrupted.ts'
 import type { InterruptReason, Outcome } from './outcome.ts'
 import { type RetryPolicy, retryDelay, shouldRetry } from './retry.ts'
 import type { State } from './states.ts'
@@ -125,15 +126,19 @@ function planInterruption(
     case 'cancel':
       return { kind: 'cancel' }
     case 'limit':
-      return planFailure(job, { kind: 'failed', error: outOfTime(), retry: 'policy' }, policy, random)
+    case 'stall':
+    case 'fault':
+      return planFailure(job, { kind: 'failed', error: failureOf(reason), retry: 'policy' }, policy, random)
     default:
       if (job.delivery === 'at-most-once' && job.started) return { kind: 'interrupt', reason }
       return reason === 'pause' ? { kind: 'pause' } : { kind: 'hand-back', reason, interrupted: true }
   }
 }
 
-function outOfTime(): HoldfastError {
-  return new HoldfastError('HF_TIME_LIMIT', 'The run took longer than its time limit')
+function failureOf(reason: 'limit' | 'stall' | 'fault'): Error {
+  if (reason === 'limit') return new HoldfastError('HF_TIME_LIMIT', 'The run took longer than its time limit')
+  if (reason === 'stall') return new HoldfastError('HF_STALLED', 'The run made no progress for too long')
+  return new Interrupted('fault')
 }
 
 /** The user's code asked for what an at-most-once task cannot have. */

@@ -17,6 +17,8 @@ export interface AppOptions {
   readonly policy?: {
     /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
     readonly maxFinish?: Duration
+    /** A task that may run for longer and cannot resume is named when the worker starts. Default '15m'. */
+    readonly maxRun?: Duration
   }
   readonly history?: HistoryOptions
 }

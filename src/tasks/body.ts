@@ -1,6 +1,6 @@
 import type { Duration } from '../model/duration.ts'
 import type { Ctx, EachCtx, ItemCtx, TaskCtx } from './context.ts'
-import type { Policy } from './policy.ts'
+import type { Legacy, Policy } from './policy.ts'
 import type { Source } from './source.ts'
 
 /** One function, run from start to end. */
@@ -10,6 +10,16 @@ export interface TaskBody<Q extends string, Tx, Parsed, Out> extends Policy {
    * budget. `'restart'`: cut it and run it again from the start, elsewhere, at once; for work that is idempotent or harmless to repeat.
    */
   readonly interrupt?: 'finish' | 'restart'
+  /**
+   * At the soft time limit, after `signal` has aborted: clean up until the hard one. The run has failed and ends when both have. Throwing
+   * here changes nothing.
+   */
+  readonly onTimeout?: (input: Parsed, ctx: Ctx<Q>) => unknown
+  /**
+   * This task must finish, and takes longer than a deploy can wait (`policy.maxFinish`): it runs all the same, and is named at every start
+   * until it has been improved. Say why, and until which day.
+   */
+  readonly legacy?: Legacy
   readonly run: (input: Parsed, ctx: TaskCtx<Q, Tx>) => Out | Promise<Out>
 }
 
@@ -43,6 +53,13 @@ export interface IterationBody<Q extends string, Tx, Parsed, Item, Ready, M exte
   readonly checkpoint?: M
   /** Items in work at the same time. Default 1. The cursor never passes an unfinished item. */
   readonly concurrency?: number
+  /** As in a task: at the soft time limit, after `signal` has aborted. */
+  readonly onTimeout?: (input: Parsed, ctx: Ctx<Q>) => unknown
+  /**
+   * How long a run may go without finishing an item before it is stopped: a failure, `HF_STALLED`; the next run goes on from the
+   * checkpoint. Calling `progress()` counts as a sign of life. Default '5m'; `false`: for ever.
+   */
+  readonly stallAfter?: Duration | false
   /** How long a run may keep its slot while other jobs wait for one; then it yields and goes on later. Default: no limit. */
   readonly maxSlotTime?: Duration
   /** The work on one item. */

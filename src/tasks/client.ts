@@ -5,12 +5,15 @@ import type { AnyContract, ContractOptions, InputOf, Task } from './contract.ts'
 import type { Enqueued, EnqueueOptions } from './enqueue-options.ts'
 import type { Implementable } from './implementable.ts'
 import type { Json } from './json-type.ts'
+import type { TimeLimit } from './policy.ts'
 import type { NoInput, Schema, SchemaInput, SchemaOutput } from './schema.ts'
 import type { PgClient, Transactions } from './transactions.ts'
 
 export interface QueueOptions {
   /** Jobs of this queue that one worker process runs at the same time. Default: as many as the worker has slots. */
   readonly concurrency?: number
+  /** No run of this queue's jobs may take longer, whatever its task says. */
+  readonly timeLimit?: TimeLimit
 }
 
 export interface HoldfastOptions<Queues extends Record<string, QueueOptions>, Tx> {

@@ -1,12 +1,14 @@
-import { MAX_DURATION_MS } from '../model/duration.ts'
+import { type Duration, MAX_DURATION_MS } from '../model/duration.ts'
 import { HoldfastError } from '../model/errors.ts'
+import { resolveLegacy } from '../model/legacy.ts'
 import { checkName } from '../model/name.ts'
-import { checkChoice, checkDuration, checkInteger, checkKeys } from '../model/options.ts'
+import { checkChoice, checkDuration, checkInteger } from '../model/options.ts'
 import { resolveRetry } from '../model/retry.ts'
 import { show } from '../model/show.ts'
+import { resolveTimeLimit } from '../model/time-limit.ts'
 import type { IterationBody, TaskBody } from './body.ts'
 import type { ContractDefinition, IterationBodyDefinition, TaskDefinition } from './definition.ts'
-import type { Policy, TimeLimit } from './policy.ts'
+import type { Policy } from './policy.ts'
 
 export type AnyTaskBody = TaskBody<string, unknown, unknown, unknown>
 export type AnyIterationBody = IterationBody<
@@ -19,25 +21,45 @@ export type AnyIterationBody = IterationBody<
   unknown
 >
 
-export const TASK_KEYS = ['retry', 'delivery', 'timeLimit', 'aliases', 'interrupt', 'run'] as const
+export const TASK_KEYS = [
+  ...['retry', 'delivery', 'timeLimit', 'onTimeout', 'legacy', 'aliases', 'interrupt', 'run'],
+] as const
 export const ITERATION_KEYS = [
-  ...['retry', 'timeLimit', 'aliases', 'start', 'items', 'partitions', 'prepare', 'checkpoint'],
+  ...[
+    'retry',
+    'timeLimit',
+    'onTimeout',
+    'stallAfter',
+    'aliases',
+    'start',
+    'items',
+    'partitions',
+    'prepare',
+    'checkpoint',
+  ],
   ...['concurrency', 'maxSlotTime', 'each', 'done'],
 ] as const
 
+const STALL_AFTER_MS = 5 * 60_000
 /** More at once is a queue's work, not one job's. */
 const MAX_CONCURRENCY = 1_000
 const MAX_PARTITIONS = 1_000
 
 /** @param what the task in messages: `task send-receipt`. */
 export function resolveTask(contract: ContractDefinition, body: AnyTaskBody, what: string): TaskDefinition {
-  const { delivery = 'at-least-once', interrupt = 'finish', run } = body
+  const { delivery = 'at-least-once', interrupt = 'finish', legacy, run } = body
+  if (legacy !== undefined && interrupt !== 'finish') {
+    const why = `only a task that must finish can be too long for a deploy`
+    throw new HoldfastError('HF_CONFIG', `${what} takes no \`legacy\` with interrupt: '${interrupt}': ${why}`)
+  }
   const definition: TaskDefinition = {
     ...contract,
     ...resolvePolicy(contract, body, what),
     kind: 'task',
     interrupt: checkChoice(interrupt, ['finish', 'restart'], `interrupt of ${what}`),
     delivery: checkChoice(delivery, ['at-least-once', 'at-most-once'], `delivery of ${what}`),
+    legacy: resolveLegacy(legacy, `legacy of ${what}`),
+    stallAfter: undefined,
     run: checkFunction(run, `run of ${what}`) as TaskDefinition['run'],
     iteration: undefined,
   }
@@ -80,34 +102,30 @@ export function resolveIteration(contract: ContractDefinition, body: AnyIteratio
     ...resolvePolicy(contract, body, what),
     kind: 'iteration',
     interrupt: 'resume',
+    legacy: undefined,
+    stallAfter: resolveStallAfter(body.stallAfter, `stallAfter of ${what}`),
     delivery: 'at-least-once',
     run: undefined,
     iteration: Object.freeze(iteration),
   }
 }
 
-function resolvePolicy(contract: ContractDefinition, policy: Policy, what: string) {
-  const { retry, timeLimit, aliases = [] } = policy
+function resolvePolicy(contract: ContractDefinition, policy: Policy & { readonly onTimeout?: unknown }, what: string) {
+  const { retry, timeLimit, onTimeout, aliases = [] } = policy
   return {
+    onTimeout: (onTimeout && checkFunction(onTimeout, `onTimeout of ${what}`)) as TaskDefinition['onTimeout'],
     aliases: checkAliases(aliases, contract.name, what),
     retry: resolveRetry(retry, `retry of ${what}`),
     retryOptions: retry,
     timeLimit: resolveTimeLimit(timeLimit, `timeLimit of ${what}`),
+    ownLimit: timeLimit !== undefined,
   }
 }
 
-/** @throws {HoldfastError} HF_CONFIG, HF_DURATION. */
-export function resolveTimeLimit(limit: TimeLimit | undefined, what: string): TaskDefinition['timeLimit'] {
-  if (limit === undefined) return undefined
-  if (typeof limit !== 'object') {
-    const ms = checkDuration(limit, 1, MAX_DURATION_MS, what)
-    return { soft: ms, hard: ms }
-  }
-  checkKeys(limit, ['soft', 'hard'], what)
-  const soft = checkDuration(limit.soft, 1, MAX_DURATION_MS, `soft in ${what}`)
-  const hard = checkDuration(limit.hard, 1, MAX_DURATION_MS, `hard in ${what}`)
-  if (soft <= hard) return { soft, hard }
-  throw new HoldfastError('HF_CONFIG', `soft in ${what} is ${limit.soft}, longer than hard, ${limit.hard}`)
+/** `false`: never. */
+function resolveStallAfter(stallAfter: Duration | false | undefined, what: string): number | undefined {
+  if (stallAfter === false) return undefined
+  return stallAfter === undefined ? STALL_AFTER_MS : checkDuration(stallAfter, 100, MAX_DURATION_MS, what)
 }
 
 function checkAliases(aliases: readonly string[], name: string, what: string): readonly string[] {

@@ -1,4 +1,6 @@
+import type { Legacy } from '../model/legacy.ts'
 import type { RetryOptions, RetryPolicy } from '../model/retry.ts'
+import type { ResolvedLimit } from '../model/time-limit.ts'
 import type { Partition } from './body.ts'
 import type { Ctx, ItemCtx } from './context.ts'
 import type { Schema } from './schema.ts'
@@ -27,7 +29,14 @@ export interface TaskDefinition extends ContractDefinition {
   /** As written, since the app's defaults are known later. */
   readonly retryOptions: RetryOptions | false | undefined
   /** ms; undefined: neither the task nor the app says. */
-  readonly timeLimit: { readonly soft: number; readonly hard: number } | undefined
+  readonly timeLimit: ResolvedLimit | undefined
+  /** The task says its limit itself: an app's default is bent to fit, this one is not. */
+  readonly ownLimit: boolean
+  /** ms without a sign of life after which a run is stopped; undefined: it may take its time. */
+  readonly stallAfter: number | undefined
+  readonly legacy: Legacy | undefined
+  /** After the soft limit, while the code is being stopped. */
+  readonly onTimeout: ((input: unknown, ctx: never) => unknown) | undefined
   /** Of a `task`. */
   readonly run: ((input: unknown, ctx: never) => unknown) | undefined
   /** Of an `iteration`. */

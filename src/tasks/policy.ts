@@ -1,11 +1,8 @@
-import type { Duration } from '../model/duration.ts'
+import type { Legacy } from '../model/legacy.ts'
 import type { RetryOptions } from '../model/retry.ts'
+import type { TimeLimit } from '../model/time-limit.ts'
 
-/**
- * How long one run may take. `soft`: the run's `signal` aborts and the code may clean up. `hard`: the run has failed.
- * A single duration is both at once.
- */
-export type TimeLimit = Duration | { readonly soft: Duration; readonly hard: Duration }
+export type { Legacy, TimeLimit }
 
 /** How a task is run: known to the worker only, so it may import what it likes. */
 export interface Policy {
@@ -19,7 +16,10 @@ export interface Policy {
    * `'at-most-once'`: the start is recorded before the code runs, and nothing starts it again; so it takes no `retry`.
    */
   readonly delivery?: 'at-least-once' | 'at-most-once'
-  /** Default: `app({ defaults })`, else none for an iteration, and the shutdown budget or 60 s, whichever is less, for a task that must finish. */
+  /**
+   * `'20s'`, or `{ soft: '20s', hard: '25s' }`. Default: `app({ defaults })`, but never more than `policy.maxFinish` for a task that must
+   * finish; where nobody says, that for such a task, and none for others. The queue's `timeLimit` caps it.
+   */
   readonly timeLimit?: TimeLimit
   /** Former names of this task: jobs that wait under one of them are run by it. */
   readonly aliases?: readonly string[]

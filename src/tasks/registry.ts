@@ -1,8 +1,8 @@
 import { HoldfastError } from '../model/errors.ts'
 import { resolveRetry } from '../model/retry.ts'
 import { show } from '../model/show.ts'
+import { resolveTimeLimit } from '../model/time-limit.ts'
 import type { AppOptions } from './app.ts'
-import { resolveTimeLimit } from './define.ts'
 import type { TaskDefinition } from './definition.ts'
 import { definitionOf, taskDefinitionOf } from './handle.ts'
 

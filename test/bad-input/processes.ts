@@ -9,14 +9,16 @@ import type { Row } from './rows.ts'
 interface Deed {
   readonly how: string
   readonly exit: { readonly code?: number; readonly signal?: NodeJS.Signals }
+  /** It is the job's own failure, and no neighbour's. */
+  readonly failures?: number
   /** What the test does once the deed is done. */
   readonly next?: (worker: WorkerProcess) => void
 }
 
 const term = (worker: WorkerProcess) => worker.signal('SIGTERM')
 const THROWN: readonly Deed[] = [
-  { how: 'unhandled rejection', exit: { code: 1 } },
-  { how: 'uncaught exception', exit: { code: 1 } },
+  { how: 'unhandled rejection', exit: { code: 1 }, failures: 1 },
+  { how: 'uncaught exception', exit: { code: 1 }, failures: 1 },
 ]
 const DONE: readonly Deed[] = [
   { how: 'process.exit', exit: { code: 3 } },
@@ -36,7 +38,7 @@ export const PROCESSES: readonly Row[] = [
   },
 ]
 
-async function nothingLost({ how, exit, next }: Deed, database: string): Promise<void> {
+async function nothingLost({ how, exit, failures = 0, next }: Deed, database: string): Promise<void> {
   await using stage = await openStage(database, `deed_${how.replaceAll(/\W/g, '_')}`)
   using witness = createWitness()
   const place = { entry: 'cli' as const, app: 'culprit', database, schema: stage.schema, witness: witness.path }
@@ -50,5 +52,9 @@ async function nothingLost({ how, exit, next }: Deed, database: string): Promise
   expect(ended.code ?? ended.signal, how).toBe(exit.code ?? exit.signal)
 
   await using _heir = await startWorkerProcess({ ...place, env: { ROLE: 'heir' } })
-  for (const { id } of ids) expect(await stage.ended(id), how).toMatchObject({ state: 'completed', failures: 0 })
+  const [culpritId] = ids
+  for (const each of ids) {
+    const expected = { state: 'completed', failures: each === culpritId ? failures : 0 }
+    expect(await stage.ended(each.id), how).toMatchObject(expected)
+  }
 }

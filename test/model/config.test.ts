@@ -12,6 +12,7 @@ describe('resolveConfig', () => {
       maxInputBytes: 262_144,
       shutdown: { mode: 'hand-off', graceMs: 30_000, budgetMs: 27_000, waitMs: 27_000 },
       maxFinishMs: 27_000,
+      maxRunMs: 900_000,
       history: { completed: true, keepMs: 30 * 86_400_000 },
     })
     expect(resolveConfig({ lease: undefined, concurrency: undefined, shutdown: undefined, policy: undefined })).toEqual(
@@ -26,7 +27,7 @@ describe('resolveConfig', () => {
       pollInterval: '50ms',
       maxInputBytes: 1_024,
       shutdown: { grace: '2m', mode: 'finish' },
-      policy: { maxFinish: '100s' },
+      policy: { maxFinish: '100s', maxRun: '1h' },
       history: { completed: false, keep: '1d' },
     }
     expect(resolveConfig(options)).toEqual({
@@ -36,6 +37,7 @@ describe('resolveConfig', () => {
       maxInputBytes: 1_024,
       shutdown: { mode: 'finish', graceMs: 120_000, budgetMs: 108_000, waitMs: 108_000 },
       maxFinishMs: 100_000,
+      maxRunMs: 3_600_000,
       history: { completed: false, keepMs: 86_400_000 },
     })
   })

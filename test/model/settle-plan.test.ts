@@ -30,6 +30,8 @@ type Row = [outcome: Outcome, atLeastOnce: object, onceClaimed: object, onceStar
 const completed = { kind: 'complete', result: '{"n":1}' }
 const retryIn4s = { kind: 'retry', when: { kind: 'delay', ms: 4_000 }, failure: { message: 'boom' } }
 const tooSlow = { failure: { code: 'HF_TIME_LIMIT' } }
+const stalled = { failure: { code: 'HF_STALLED' } }
+const fault = { failure: { name: 'Interrupted' } }
 
 const table: Row[] = [
   [{ kind: 'completed', result: '{"n":1}' }, completed, completed, completed],
@@ -58,6 +60,9 @@ const table: Row[] = [
   [interrupted('pause'), { kind: 'pause' }, { kind: 'pause' }, { kind: 'interrupt', reason: 'pause' }],
   [interrupted('cancel'), { kind: 'cancel' }, { kind: 'cancel' }, { kind: 'cancel' }],
   [interrupted('lease-lost'), { kind: 'nothing' }, { kind: 'nothing' }, { kind: 'nothing' }],
+  [interrupted('replace'), handBack('replace'), handBack('replace'), { kind: 'interrupt', reason: 'replace' }],
+  [interrupted('stall'), { kind: 'retry', ...stalled }, { kind: 'fail', ...stalled }, { kind: 'fail', ...stalled }],
+  [interrupted('fault'), { kind: 'retry', ...fault }, { kind: 'fail', ...fault }, { kind: 'fail', ...fault }],
   [interrupted('limit'), { kind: 'retry', ...tooSlow }, { kind: 'fail', ...tooSlow }, { kind: 'fail', ...tooSlow }],
 ]
 
@@ -74,7 +79,7 @@ describe('what is written after a run', () => {
 
   test('the table has every outcome and every reason', () => {
     expect(new Set(table.map(([outcome]) => outcome.kind)).size).toBe(9)
-    expect(table.filter(([outcome]) => outcome.kind === 'interrupted')).toHaveLength(7)
+    expect(table.filter(([outcome]) => outcome.kind === 'interrupted')).toHaveLength(10)
   })
 })
 
@@ -125,7 +130,10 @@ describe('any outcome of any job', () => {
     'deploy',
     'scale-in',
     'drain',
+    'replace',
     'limit',
+    'stall',
+    'fault',
     'cancel',
     'pause',
     'lease-lost',
@@ -175,7 +183,7 @@ describe('any outcome of any job', () => {
 
   test('counts an interruption and not a failure, when a worker must go', () => {
     check((facts, ended, plan) => {
-      const mustGo = ended.kind === 'interrupted' && ['deploy', 'scale-in', 'drain'].includes(ended.reason)
+      const mustGo = ended.kind === 'interrupted' && ['deploy', 'scale-in', 'drain', 'replace'].includes(ended.reason)
       if (mustGo) expect(['hand-back', 'interrupt']).toContain(plan.kind)
       expect(plan.kind === 'hand-back' && plan.interrupted).toBe(
         mustGo && !(facts.delivery === 'at-most-once' && facts.started),

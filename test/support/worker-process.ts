@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { until } from './until.ts'
 
@@ -14,6 +15,8 @@ export interface WorkerSettings {
   readonly witness?: string
   /** The queues that it works on. Default: all. */
   readonly queues?: readonly string[]
+  /** With a pipe for the verdict that a process gives on its own death, as a supervisor has one. */
+  readonly blackbox?: boolean
   /** More of the environment, read by the app. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -41,6 +44,8 @@ export interface WorkerProcess extends AsyncDisposable {
   readonly noise: readonly string[]
   /** Undefined while it runs. */
   readonly ended: Exit | undefined
+  /** What it wrote to its blackbox, line by line. */
+  readonly verdicts: readonly string[]
   /** The key of the worker in the database, as its ready line told. */
   readonly key: number
   signal(signal: NodeJS.Signals): void
@@ -72,17 +77,18 @@ export async function startWorkerProcess(settings: WorkerSettings): Promise<Work
 
 /** The same without waiting: to send signals during the start. */
 export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
-  const { app, database, schema, witness, queues, env, entry = 'fixture' } = settings
+  const { app, database, schema, witness, queues, env, entry = 'fixture', blackbox = false } = settings
   const config = fileURLToPath(new URL(`../fixtures/apps/${app}.ts`, import.meta.url))
   const chosen = queues === undefined ? [] : ['--queues', queues.join(',')]
   const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen] : [ENTRY, app, ...chosen]
   const child = spawn(process.execPath, ['--no-warnings', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(blackbox ? (['pipe'] as const) : [])],
     env: {
       PATH: process.env['PATH'],
       TEST_DATABASE: database,
       ...(schema !== undefined && { TEST_SCHEMA: schema }),
       ...(witness !== undefined && { TEST_WITNESS: witness }),
+      ...(blackbox && { HOLDFAST_BLACKBOX: '3' }),
       ...env,
     },
   })
@@ -96,8 +102,11 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
     if (parsed === undefined) noise.push(line)
     else log.push(parsed)
   }
-  createInterface({ input: child.stdout }).on('line', hear)
-  createInterface({ input: child.stderr }).on('line', (line) => noise.push(line))
+  createInterface({ input: child.stdout as Readable }).on('line', hear)
+  createInterface({ input: child.stderr as Readable }).on('line', (line) => noise.push(line))
+  const verdicts: string[] = []
+  const pipe = child.stdio[3]
+  if (pipe instanceof Readable) createInterface({ input: pipe }).on('line', (line) => verdicts.push(line))
   const gone = new Promise<void>((resolve) => {
     // 'close' comes after the last line; a child that never started has no exit.
     child.once('error', (error) => noise.push(String(error)))
@@ -115,6 +124,7 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
     },
     log,
     noise,
+    verdicts,
     get ended() {
       return ended
     },

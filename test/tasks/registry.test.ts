@@ -70,10 +70,12 @@ test("the app's defaults fill in what a task leaves out, and nothing else", () =
   expect(registry.get('silent')).toMatchObject({
     retry: { limit: 2, backoff: 1_000, factor: 2 },
     timeLimit: { soft: 50_000, hard: 60_000 },
+    ownLimit: false,
   })
   expect(registry.get('partly')).toMatchObject({
     retry: { limit: 7, backoff: 1_000 },
-    timeLimit: { soft: 10_000, hard: 10_000 },
+    timeLimit: { soft: 10_000, hard: 11_000 },
+    ownLimit: true,
   })
   expect(registry.get('never')?.retry).toBe(false)
   expect(registry.get('once')?.retry).toBe(false)

@@ -1,13 +1,5 @@
-import type { RetryPolicy } from '../../model/retry.ts'
-import type { Delivery } from '../../model/settle-plan.ts'
+import type { StoppedPolicy } from '../../engine/settle-verdict.ts'
 import type { Drained } from '../drain.ts'
-
-/** What the supervisor must know to settle a job whose code had to be stopped with its process: the task's policy, as plain data. */
-export interface TaskRules {
-  readonly delivery: Delivery
-  /** When it is tried again after a limit that its process had to be stopped for. Without `on`, which was asked in the worker. */
-  readonly retry: RetryPolicy
-}
 
 export interface ChildStarted {
   readonly kind: 'started'
@@ -18,7 +10,8 @@ export interface ChildStarted {
   readonly url: string
   readonly schema: string
   readonly graceMs: number
-  readonly tasks: Readonly<Record<string, TaskRules>>
+  /** What it must know of the tasks to settle a job whose code had to be stopped with its process. */
+  readonly tasks: Readonly<Record<string, StoppedPolicy>>
 }
 
 /** A few times a second. */

@@ -195,12 +195,13 @@ export class Supervisor {
     const begun = performance.now()
     const cause = causeOf(death)
     const orderly = child.drained !== undefined
-    const verdicts = await settleCulprits(db, child.lastWords, started.tasks)
+    const verdicts = await settleCulprits(db, key, child.lastWords, started.tasks)
     const { log } = this.#options
-    for (const { message, job } of verdicts) log('error', message, { event: 'verdict', ...job })
+    for (const { message, job } of verdicts)
+      log('error', message, { event: 'verdict', ...(job && { job: job.id, task: job.task, run: job.run }) })
     const stopped = child.told || orderly || verdicts.length > 0
-    const reason =
-      verdicts[0]?.neighbours ?? (stopped ? 'its process was stopped' : `its process died: ${cause.message}`)
+    const replaced = verdicts[0] && `its worker process was replaced: ${verdicts[0].message}`
+    const reason = replaced ?? (stopped ? 'its process was stopped' : `its process died: ${cause.message}`)
     const how = { outcome: stopped ? 'interrupted' : 'crashed', reason, error: stopped ? undefined : cause } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
     const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {

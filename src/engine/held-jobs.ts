@@ -1,0 +1,40 @@
+import { Database } from '../store/db.ts'
+import { readClaims } from '../store/jobs.ts'
+import type { RenewalOptions } from '../store/renewal.ts'
+import type { TaskDefinition } from '../tasks/definition.ts'
+import type { StoppedPolicy } from './settle-verdict.ts'
+import type { HeldJob } from './watchdog.ts'
+import { condemnedOf, stoppedPolicy } from './watched.ts'
+
+/** What a thread without the app's code knows of a task. */
+export interface TaskFacts {
+  /** ms; undefined: no limit. */
+  readonly hard: number | undefined
+  readonly policy: StoppedPolicy
+}
+
+export function factsOf(task: TaskDefinition): TaskFacts {
+  return { hard: task.timeLimit?.hard, policy: stoppedPolicy(task) }
+}
+
+const PATIENCE_MS = 2_000
+
+/** The jobs that the database says this worker holds; those that have ended and are not written yet are among them. */
+export async function heldJobs(
+  renewal: RenewalOptions | undefined,
+  tasks: ReadonlyMap<string, TaskFacts>,
+): Promise<HeldJob[]> {
+  if (renewal === undefined) return []
+  const { url, direct, schema, worker } = renewal
+  const options = { schema, connections: 1, statementTimeout: PATIENCE_MS }
+  const db = new Database({ url: direct?.url ?? url, ...options })
+  try {
+    const held = await readClaims(db, worker, [])
+    return held.flatMap((job) => {
+      const facts = tasks.get(job.task)
+      return facts === undefined ? [] : [{ job: condemnedOf(job), ...facts }]
+    })
+  } finally {
+    await db.close()
+  }
+}

@@ -1,0 +1,223 @@
+import { expect } from 'vitest'
+import { settleVerdict } from '../../src/engine/settle-verdict.ts'
+import { decodeVerdict, type Verdict } from '../../src/model/verdict.ts'
+import { call, churn, deaf, finishes, restarts, rude, spin, stuck, walks } from '../fixtures/apps/limits.ts'
+import { type Stage, useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
+import { createWitness, type Witness } from '../support/witness.ts'
+import { startWorkerProcess, type WorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
+import { test } from './support.ts'
+
+const stages = useStages()
+/** What a busy machine may add to any bound. */
+const SLOW_MACHINE = 1_500
+
+async function openYard() {
+  const stage = await stages()
+  const witness = createWitness()
+  const place = { app: 'limits', database: stage.database, schema: stage.schema, witness: witness.path }
+  return {
+    stage,
+    witness,
+    jobs: stage.holdfast({ queues: { beside: {} } }),
+    worker: (settings: Partial<WorkerSettings> = {}) => startWorkerProcess({ ...place, ...settings }),
+    async [Symbol.asyncDispose]() {
+      witness[Symbol.dispose]()
+      await stage[Symbol.asyncDispose]()
+    },
+  }
+}
+
+type Yard = Awaited<ReturnType<typeof openYard>>
+
+/** Resolves with when it began, in wall time. */
+async function begun({ witness }: { witness: Witness }, task: string): Promise<number> {
+  const found = () => witness.saw('begin').find((sighting) => sighting['task'] === task)
+  await until(() => found() !== undefined, { what: `${task} has begun` })
+  return found()?.at as number
+}
+
+async function neighbours({ jobs, witness }: Yard): Promise<string[]> {
+  const ids = [await jobs.enqueue(restarts), await jobs.enqueue(walks, { items: 100 }), await jobs.enqueue(finishes)]
+  for (const task of ['restarts', 'walks', 'finishes']) await begun({ witness }, task)
+  return ids.map(({ id }) => id)
+}
+
+async function allCompleted(stage: Stage, ids: readonly string[]): Promise<void> {
+  for (const id of ids) expect(await stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, run: 2 })
+}
+
+async function exitedAt(worker: WorkerProcess): Promise<number> {
+  await worker.exit()
+  return Date.now()
+}
+
+for (const task of [spin, churn]) {
+  test(`an endless loop in-process (${task.name}): at the hard limit its process ends, the job fails with the place, others go on`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker()
+    const ids = await neighbours(yard)
+    const { id } = await yard.jobs.enqueue(task, { ms: 600_000 })
+    const from = await begun(yard, task.name)
+    const at = await exitedAt(worker)
+    expect(worker.ended).toMatchObject({ code: 75 })
+    expect(at - from).toBeGreaterThanOrEqual(950)
+    expect(at - from).toBeLessThan(1_000 + 1_000 + SLOW_MACHINE)
+    expect(worker.noise.join('\n')).toContain(
+      `job ${id} of task ${task.name}: The run was still going at its hard limit`,
+    )
+    const [trail] = await yard.stage.sql<{ error: { code: string; message: string; stack: string } }>(
+      `select error from :schema.trail where job = $1 union all select error from :schema.history where id = $1`,
+      [id],
+    )
+    expect(trail?.error).toMatchObject({ code: 'HF_HARD_LIMIT', stack: expect.stringContaining('apps/limits.ts') })
+    expect(trail?.error.message).toMatch(/at its hard limit of 1s: the event loop was blocked for/)
+    await using _heir = await yard.worker()
+    await allCompleted(yard.stage, ids)
+    expect(await yard.stage.ended(id)).toMatchObject({ failures: 1, state: task === spin ? 'completed' : 'failed' })
+  })
+}
+
+test('a supervised process gives its verdict, and dies: settling is left to whoever saw it', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ blackbox: true })
+  const { id } = await yard.jobs.enqueue(spin, { ms: 600_000 })
+  expect(await worker.exit()).toMatchObject({ signal: 'SIGKILL' })
+  await until(() => worker.verdicts.length > 0, { what: 'the verdict is read' })
+  expect(worker.verdicts).toHaveLength(1)
+  const verdict = decodeVerdict(worker.verdicts[0] ?? '') as Verdict
+  expect(verdict).toMatchObject({
+    kind: 'hard-limit',
+    job: { id, run: 1, task: 'spin', failures: 0 },
+    stack: expect.stringMatching(/^ {4}at spinFor \(.*limits\.ts:\d+:\d+\)\n {4}at run \(/),
+  })
+  expect(verdict.blockedMs).toBeGreaterThan(400)
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'running', failures: 0 })
+  expect(await settleVerdict(yard.stage.db, worker.key, verdict, { delivery: 'at-least-once', retry: false })).toBe(
+    true,
+  )
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
+  expect(await settleVerdict(yard.stage.db, worker.key, verdict, { delivery: 'at-least-once', retry: false })).toBe(
+    false,
+  )
+})
+
+test('a loop blocked for three leases within its limit keeps the lease: no second run, and the log names who it was', async () => {
+  await using yard = await openYard()
+  const env = { LEASE: '2s', SOFT: '20s', HARD: '25s' }
+  await using worker = await yard.worker({ env })
+  const { id } = await yard.jobs.enqueue(spin, { ms: 6_500 })
+  await begun(yard, 'spin')
+  await using _other = await yard.worker({ env })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0, failures: 0 })
+  expect(yard.witness.saw('begin')).toHaveLength(1)
+  const line = await worker.logged('The event loop was blocked for')
+  expect(line).toMatchObject({ job: id, task: 'spin', stack: expect.stringContaining('at spinFor') })
+  expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9]\.\d|1\d)s by task spin/)
+})
+
+test('a system call that blocks the loop past the only limit ends its process, too', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(call, { ms: 60_000 })
+  const from = await begun(yard, 'call')
+  expect((await exitedAt(worker)) - from).toBeLessThan(8_000 + SLOW_MACHINE)
+  expect(worker.ended).toMatchObject({ signal: 'SIGKILL' })
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
+})
+
+test('one within the limit is left alone', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { LEASE: '2s', SOFT: '20s', HARD: '25s' } })
+  const { id } = await yard.jobs.enqueue(call, { ms: 4_000 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0 })
+  const { id: next } = await yard.jobs.enqueue(restarts)
+  await begun(yard, 'restarts')
+  expect(await yard.stage.find(next)).toMatchObject({ state: 'running' })
+  expect(worker.ended).toBeUndefined()
+})
+
+test('code that ignores its signal has its process replaced at the hard limit: it fails, what runs beside it is interrupted', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const ids = await neighbours(yard)
+  const { id } = await yard.jobs.enqueue(deaf)
+  const from = await begun(yard, 'deaf')
+  const at = await exitedAt(worker)
+  expect(worker.ended).toMatchObject({ code: 75 })
+  expect(at - from).toBeGreaterThanOrEqual(950)
+  expect(at - from).toBeLessThan(1_000 + 1_000 + SLOW_MACHINE)
+  const [aborted] = yard.witness.saw('aborted')
+  expect((aborted?.at ?? 0) - from).toBeLessThan(1_000 + SLOW_MACHINE)
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
+  for (const safe of ids.slice(0, 2))
+    expect(await yard.stage.find(safe)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0, losses: 0 })
+  await using _heir = await yard.worker()
+  await allCompleted(yard.stage, ids)
+})
+
+test('a supervised process says so, hands off, and dies', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ blackbox: true })
+  const safe = await yard.jobs.enqueue(restarts)
+  await begun(yard, 'restarts')
+  const { id } = await yard.jobs.enqueue(deaf)
+  expect(await worker.exit()).toMatchObject({ signal: 'SIGKILL' })
+  await until(() => worker.verdicts.length > 0, { what: 'the verdict is read' })
+  expect(worker.verdicts.map(decodeVerdict)).toMatchObject([{ kind: 'hard-limit', job: { id, run: 1 }, final: true }])
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'running', failures: 0 })
+  expect(await yard.stage.find(safe.id)).toMatchObject({ state: 'ready', interruptions: 1 })
+})
+
+for (const how of ['timer', 'rejection'] as const) {
+  for (const heeds of [true, false]) {
+    test(`an error that nobody caught (${how}) fails the job that raised it, whether or not it ${heeds ? 'ends' : 'goes on'}`, async () => {
+      await using yard = await openYard()
+      await using worker = await yard.worker({ env: { HOLDFAST_GRACE: '3s' } })
+      const safe = [await yard.jobs.enqueue(restarts), await yard.jobs.enqueue(walks, { items: 100 })]
+      for (const task of ['restarts', 'walks']) await begun(yard, task)
+      const { id } = await yard.jobs.enqueue(rude, { how, heeds })
+      const line = await worker.logged(how === 'timer' ? 'uncaughtException' : 'unhandledRejection')
+      expect(line['culprit']).toBe(id)
+      expect(await worker.exit()).toMatchObject({ code: 1 })
+      expect(await yard.stage.find(id)).toMatchObject({
+        state: 'failed',
+        failures: 1,
+        error: { name: 'RangeError', message: how === 'timer' ? 'thrown from a timer' : 'nobody listens' },
+      })
+      for (const each of safe)
+        expect(await yard.stage.find(each.id)).toMatchObject({
+          state: 'ready',
+          interruptions: 1,
+          failures: 0,
+          losses: 0,
+        })
+    })
+  }
+}
+
+test('an iteration that stands still is stopped, fails, and goes on from its checkpoint', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(stuck)
+  await worker.logged('The run made no progress for')
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
+  expect(yard.witness.saw('item').map(({ n, run }) => [n, run])).toEqual([
+    [0, 1],
+    [1, 1],
+    [1, 2],
+    [2, 2],
+  ])
+  const [trail] = await yard.stage.sql('select error from :schema.trail where job = $1', [id])
+  expect(trail).toMatchObject({ error: { code: 'HF_STALLED' } })
+  expect(worker.ended).toBeUndefined()
+})
+
+test('one that stands still and does not hear its signal has its process replaced', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { HEEDS: 'no' } })
+  const { id } = await yard.jobs.enqueue(stuck)
+  expect(await worker.exit()).toMatchObject({ code: 75 })
+  await using _heir = await yard.worker()
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
+})
