@@ -121,6 +121,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     concurrency: slots,
     supervised,
     lease: config.leaseMs,
+    maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
     onCondemned: condemn,

@@ -2,7 +2,7 @@ import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import { planSettle } from '../model/settle-plan.ts'
 import type { VerdictKind } from '../model/verdict.ts'
-import { MAX_RUN_MS, type WorryKind } from '../model/worry.ts'
+import type { WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
 import { loadMarks } from '../store/upkeep.ts'
@@ -65,7 +65,7 @@ export class Worker {
     this.#options = options
     this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
-    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun ?? MAX_RUN_MS, log: options.log })
+    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun, log: options.log })
     this.#keeper = new LeaseKeeper(options.maxBlock, {
       blackbox: options.blackbox,
       tasks: new Map([...options.tasks].map(([name, task]) => [name, factsOf(task)])),

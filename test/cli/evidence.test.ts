@@ -82,3 +82,19 @@ test('a long job under many deploys is named before its third start, and the met
     what: 'the warning is counted',
   })
 })
+
+test('show has the place of a loop that never gave way, also when the job completed later', async () => {
+  await using s = await stage()
+  const spin = `jobs.task({ name: 'spin', timeLimit: { soft: '500ms', hard: '700ms' }, retry: { limit: 1, backoff: '1ms' },
+    async run(_, { job, log }) { await sleep(1); log.info('in run ' + job.run); if (job.run === 1) spinForEver() } })`
+  const code = `function spinForEver() { for (;;); }\n${config(spin)}`
+  await using app = await project({ 'holdfast.config.ts': code })
+  await using worker = work(s, app)
+  await worker.line('Worker started')
+  const id = await enqueue(s, app, 'spin')
+  expect(await s.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, interruptions: 0 })
+  const { stdout } = await show(s, app, id)
+  expect(stdout).toMatch(/ 1 +failed .*hard limit.*\n(.*\n)? +at spinForEver \(.*holdfast\.config\.ts:1:\d+\)\n/)
+  expect(stdout).toMatch(/ info +in run 1\n/)
+  expect(stdout).toMatch(/ 2 +completed .*\n +[\d:.]+ info +in run 2$/m)
+})
