@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { enqueue } from './cases/enqueue.ts'
 import { handoff } from './cases/handoff.ts'
+import { isolate } from './cases/isolate.ts'
 import { iteration } from './cases/iteration.ts'
 import { lost } from './cases/lost.ts'
 import { memory } from './cases/memory.ts'
@@ -10,7 +11,7 @@ import { snapshot } from './cases/snapshot.ts'
 import { wal } from './cases/wal.ts'
 import { runCases } from './support/run.ts'
 
-const CASES = [noop, enqueue, pickup, handoff, lost, iteration, snapshot, memory, wal]
+const CASES = [noop, enqueue, pickup, handoff, lost, isolate, iteration, snapshot, memory, wal]
 
 const USAGE = `npm run bench -- [case…] [--quick] [--pairs n] [--hold seconds] [--json]
 npm run bench -- list

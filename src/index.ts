@@ -12,6 +12,7 @@ export type { Ctx, EachCtx, ItemCtx, JobInfo, Logger, TaskCtx } from './tasks/co
 export type { AnyContract, AnyTask, Contract, ContractOptions, InputOf, ResultOf, Task } from './tasks/contract.ts'
 export type { Enqueued, EnqueueOptions, Priority } from './tasks/enqueue-options.ts'
 export type { Implementable } from './tasks/implementable.ts'
+export type { Isolate, IsolateOptions } from './tasks/isolate.ts'
 export type { Json } from './tasks/json-type.ts'
 export type { Legacy, Policy, TimeLimit } from './tasks/policy.ts'
 export type { NoInput, Schema, SchemaInput, SchemaOutput } from './tasks/schema.ts'

@@ -1,25 +1,25 @@
 import { hostname } from 'node:os'
+import path from 'node:path'
 import { type Drained, drain } from './deploy/drain.ts'
 import { replaceProcess } from './deploy/replace.ts'
 import { tellBlackbox } from './engine/blackbox.ts'
-import { jobTemplate, newJobNow } from './engine/new-job.ts'
+import type { Boot } from './engine/isolation/messages.ts'
 import type { StoppedPolicy } from './engine/settle-verdict.ts'
-import { ormTransactions, pgTransactions } from './engine/transactions.ts'
 import { stoppedPolicy } from './engine/watched.ts'
 import { Worker } from './engine/worker.ts'
 import type { WorkerOptions } from './engine/worker-options.ts'
 import { type AppInternals, appOf } from './internals.ts'
+import { limitedTasks } from './limited-tasks.ts'
 import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
 import type { Verdict } from './model/verdict.ts'
 import { RELEASE } from './release.ts'
+import { runPorts } from './run-ports.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
-import type { TaskDefinition } from './tasks/definition.ts'
-import { limitTasks } from './tasks/limits.ts'
 import { checkQueue } from './tasks/queues.ts'
 
 /** A worker that runs in this process. */
@@ -80,12 +80,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     build,
     supervised = false,
     exit = (code: number) => process.exit(code),
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised', 'exit'], 'work()')
+    appFile,
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised', 'exit', 'appFile'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
 
-  const tasks = tasksByName(internals, config, (message) => log({ level: 'warn', message }))
+  const tasks = limitedTasks(internals, config, (message) => log({ level: 'warn', message }))
 
   const { db } = await client.connection.open()
   signal?.throwIfAborted()
@@ -114,10 +115,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     release: RELEASE,
     tasks,
     queues,
-    transactions: client.transactions
-      ? ormTransactions(db, client.transactions, idleTimeout)
-      : pgTransactions(db, idleTimeout),
-    newJob: (what, input, how) => newJobNow(jobTemplate(what, how, names, client.maxInputBytes, 'ctx.enqueue'), input),
+    ...runPorts(client, db, idleTimeout),
+    isolation: isolationOf(internals, appFile, {
+      url: db.url,
+      schema: db.schema,
+      idleTimeout,
+      keepCompleted: config.history.completed,
+      checkpointEvery: CHECKPOINT_EVERY_MS,
+    }),
     concurrency: slots,
     supervised,
     lease: config.leaseMs,
@@ -193,15 +198,18 @@ async function migrateSafely(db: Parameters<typeof migrate>[0]): Promise<void> {
   await requireSchema(db)
 }
 
-/** By every name that a job may carry, with the limits under which it runs here. */
-function tasksByName(
-  internals: AppInternals,
-  config: ResolvedConfig,
-  warn: (text: string) => void,
-): ReadonlyMap<string, TaskDefinition> {
-  const { tasks, warnings } = limitTasks(internals.registry.tasks, internals.client.queues, config, new Date())
-  for (const warning of warnings) warn(warning)
-  return new Map(tasks.flatMap((task) => [task.name, ...task.aliases].map((name) => [name, task] as const)))
+/** Also without a task that asks for it: a suspect runs alone. */
+function isolationOf({ registry }: AppInternals, appFile: string | undefined, boot: Omit<Boot, 'appFile'>) {
+  if (appFile !== undefined) {
+    const program = import.meta.url.endsWith('.ts') ? './isolated.ts' : './isolated.js'
+    return { entry: new URL(program, import.meta.url), boot: { ...boot, appFile: path.resolve(appFile) } }
+  }
+  const isolated = registry.tasks.find((task) => task.isolate !== undefined)
+  if (isolated === undefined) return undefined
+  throw new HoldfastError(
+    'HF_ISOLATE',
+    `Task ${isolated.name} has \`isolate\`, and this worker does not know the file of its app.`,
+  )
 }
 
 function queueLimits(

@@ -68,6 +68,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     build: await build,
     signal: stop.signal,
     supervised: line.open,
+    appFile: loaded.file,
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
     ...(concurrency !== undefined && { concurrency }),
   })

@@ -24,6 +24,8 @@ export interface Drained {
 
 /** Once told to stop for good, code has this much of the budget to end. */
 const TAIL_MS = 2_000
+/** Enough for processes to die by SIGKILL, and for their jobs to be given back. */
+const CUT_MS = 300
 
 /**
  * Empties a worker. Claiming stops; what can resume or restart is handed off at once (mode `hand-off`), or with everything else at the end
@@ -45,7 +47,10 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
   const quiet = landed.then(() => worker.quiet())
   if (!(await within(quiet, abortAt - (monotonic() - begun)))) {
     worker.interrupt(() => true, reason, true)
-    await within(quiet, budget - (monotonic() - begun))
+    if (!(await within(quiet, budget - CUT_MS - (monotonic() - begun)))) {
+      worker.cut(reason)
+      await within(quiet, budget - (monotonic() - begun))
+    }
   }
   return { left: worker.attempts.size, ...worker.leaving, ms: monotonic() - begun }
 }

@@ -53,6 +53,8 @@ export class Attempt {
   /** The task's clean-up after the soft limit, ready to be called. */
   onTimeout: (() => unknown) | undefined
   #condemned: { readonly error: unknown } | undefined
+  /** Of a run that is not in this process: takes what `interrupt` is told to where it is. */
+  relay: ((reason: InterruptReason, error: unknown, now: boolean) => void) | undefined
   #controller: AbortController | undefined
   #reading: AbortController | undefined
   #aborted: InterruptReason | undefined
@@ -129,6 +131,7 @@ export class Attempt {
    * The first abort wins; losing the lease overrides everything.
    */
   interrupt(reason: InterruptReason, error: unknown, now: boolean): void {
+    this.relay?.(reason, error, now)
     this.stopAt ??= reason
     if (reason === 'lease-lost') this.stopAt = reason
     this.#reading?.abort(error)

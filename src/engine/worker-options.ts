@@ -2,6 +2,7 @@ import type { Verdict } from '../model/verdict.ts'
 import type { Database } from '../store/db.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import type { ContextPorts } from './context.ts'
+import type { Boot } from './isolation/messages.ts'
 import type { EngineTransactions } from './transactions.ts'
 
 /** Everything that a worker is told; nothing is left to decide. */
@@ -21,6 +22,8 @@ export interface WorkerOptions {
   readonly concurrency: number
   /** A supervisor gives the jobs back that this process could not, once it is gone: it sees that, and no lease has to run out. */
   readonly supervised: boolean
+  /** Where isolated runs take place; undefined: this worker has none. */
+  readonly isolation: { readonly entry: URL; readonly boot: Boot } | undefined
   /** ms */
   readonly lease: number
   /** ms */

@@ -1,6 +1,6 @@
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
-import { planSettle } from '../model/settle-plan.ts'
+import type { SettlePlan } from '../model/settle-plan.ts'
 import type { VerdictKind } from '../model/verdict.ts'
 import type { WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
@@ -13,11 +13,14 @@ import { Claimer } from './claim.ts'
 import { finishWithEnqueued } from './complete.ts'
 import { current } from './current.ts'
 import { Executor, outcomeOfError } from './execute.ts'
+import type { ExecutePorts } from './execute-ports.ts'
 import { factsOf } from './held-jobs.ts'
 import { type Incarnation, reconcile, register } from './incarnation.ts'
+import { Isolation } from './isolation/isolation.ts'
 import { LeaseKeeper } from './lease.ts'
 import type { Ledger } from './ledger.ts'
 import { acceptsOf } from './marks.ts'
+import { planOf } from './plan.ts'
 import { Settler } from './settle.ts'
 import { settleOwnVerdict } from './settle-verdict.ts'
 import { settlementOf } from './settlement.ts'
@@ -43,6 +46,7 @@ export class Worker {
   readonly #settler: Settler
   readonly #keeper: LeaseKeeper
   readonly #executor: Executor
+  readonly #isolation: Isolation | undefined
   readonly #upkeep: Upkeep
   readonly #troubles: Troubles
   readonly #tails: Tails
@@ -81,17 +85,29 @@ export class Worker {
       onTrouble: (error) => this.#trouble('settling', error),
     })
     this.#tails = new Tails({ db, onTrouble: (error) => this.#trouble('keeping log lines', error) })
-    this.#executor = new Executor({
-      ...options,
+    const ports: Pick<ExecutePorts, 'log' | 'checkpointed' | 'crowded'> = {
       log: (level, message, data, attempt) => {
         this.#tails.note(attempt, level, message, data)
         options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data })
       },
       checkpointed: (attempt) => this.#tails.checkpointed(attempt),
+      crowded: (queue) => this.#claimer?.isFull(queue) === true,
+    }
+    this.#executor = new Executor({
+      ...options,
+      ...ports,
       opened: (attempt, from) => this.#worries.startsFrom(attempt, from),
       hardStop: (attempt, error) => this.condemn(attempt, 'hard-limit', error),
-      crowded: (queue) => this.#claimer?.isFull(queue) === true,
     })
+    this.#isolation =
+      options.isolation &&
+      new Isolation({
+        ...options.isolation,
+        ...ports,
+        most: options.concurrency,
+        onLine: (stream, line, cell) => options.log(stream === 'stdout' ? 'info' : 'warn', line, { cell, stream }),
+        onTrouble: (what) => this.#trouble(what, 'its jobs wait'),
+      })
     this.#upkeep = new Upkeep({
       db,
       lease: options.lease,
@@ -185,6 +201,8 @@ export class Worker {
     )
     void this.#listener?.open()
     if (this.#stopping) return
+    const own = [...this.#options.tasks.values()].filter((task) => queues.has(task.queue))
+    this.#isolation?.warm(own.map((task) => task.isolate))
     this.#claimer.start()
     this.#attendance.start()
     this.#worries.start()
@@ -204,6 +222,11 @@ export class Worker {
     for (const attempt of this.#attempts) {
       if (which(attempt)) attempt.interrupt(reason, new Interrupted(reason), now)
     }
+  }
+
+  /** Ends by force what can be: runs in processes of their own. */
+  cut(reason: InterruptReason): void {
+    this.#isolation?.cut(reason)
   }
 
   /** It is this run's fault that the process must go: it fails, and whoever replaces the process is told. */
@@ -254,6 +277,7 @@ export class Worker {
         this.#upkeep.stop(),
         this.#tails.stop(),
         this.#listener?.close(),
+        this.#isolation?.close(),
       ]),
     )
     // Before the last word, which a renewal would take back.
@@ -300,9 +324,16 @@ export class Worker {
       if (this.#stopping || !ledger.held) this.#ended(attempt, { kind: 'yielded' })
       else {
         this.#worries.starts(attempt)
-        this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+        this.#run(attempt)
       }
     }
+  }
+
+  #run(attempt: Attempt): void {
+    const ended = (outcome: Outcome): void => this.#ended(attempt, outcome)
+    const planned = (plan: SettlePlan): void => this.#settle(attempt, plan)
+    if (this.#isolation?.takes(attempt)) this.#isolation.run(attempt, { planned, ended })
+    else this.#executor.run(attempt, ended)
   }
 
   #ended(attempt: Attempt, outcome: Outcome): void {
@@ -310,19 +341,17 @@ export class Worker {
       finishWithEnqueued(this.#options, attempt, outcome.result).then(
         (written) => {
           attempt.settled = written
-          this.#settle(attempt, outcome)
+          this.#settle(attempt, planOf(attempt, outcome))
         },
-        (error: unknown) => this.#settle(attempt, outcomeOfError(attempt, error, this.#options.db)),
+        (error: unknown) => this.#settle(attempt, planOf(attempt, outcomeOfError(attempt, error, this.#options.db))),
       )
       return
     }
-    this.#settle(attempt, outcome)
+    this.#settle(attempt, planOf(attempt, outcome))
   }
 
-  #settle(attempt: Attempt, outcome: Outcome): void {
-    const { job, task, ledger } = attempt
-    const facts = { delivery: task.delivery, started: outcome.kind !== 'yielded', failures: job.failures }
-    const plan = attempt.settled ? ({ kind: 'nothing' } as const) : planSettle(facts, outcome, task.retry, Math.random)
+  #settle(attempt: Attempt, plan: SettlePlan): void {
+    const { job, ledger } = attempt
     const line = lineOf(plan, attempt)
     if (line)
       this.#options.log(line.level, line.message, { job: job.id, task: job.task, run: job.run, plan: plan.kind })

@@ -46,6 +46,8 @@ export interface WorkOptions<Q extends string> {
   readonly queues?: readonly Q[]
   /** Jobs that run at the same time. */
   readonly concurrency?: number
+  /** The file whose default export is this app. A worker with isolated tasks needs it: their processes load it again. */
+  readonly appFile?: string
   /** Aborting it shuts the worker down as a stop signal would. */
   readonly signal?: AbortSignal
 }

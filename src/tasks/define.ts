@@ -8,6 +8,7 @@ import { show } from '../model/show.ts'
 import { resolveTimeLimit } from '../model/time-limit.ts'
 import type { IterationBody, TaskBody } from './body.ts'
 import type { ContractDefinition, IterationBodyDefinition, TaskDefinition } from './definition.ts'
+import { resolveIsolate } from './isolate.ts'
 import type { Policy } from './policy.ts'
 
 export type AnyTaskBody = TaskBody<string, unknown, unknown, unknown>
@@ -22,13 +23,14 @@ export type AnyIterationBody = IterationBody<
 >
 
 export const TASK_KEYS = [
-  ...['retry', 'delivery', 'timeLimit', 'onTimeout', 'legacy', 'aliases', 'interrupt', 'run'],
+  ...['retry', 'delivery', 'timeLimit', 'onTimeout', 'isolate', 'legacy', 'aliases', 'interrupt', 'run'],
 ] as const
 export const ITERATION_KEYS = [
   ...[
     'retry',
     'timeLimit',
     'onTimeout',
+    'isolate',
     'stallAfter',
     'aliases',
     'start',
@@ -111,7 +113,7 @@ export function resolveIteration(contract: ContractDefinition, body: AnyIteratio
 }
 
 function resolvePolicy(contract: ContractDefinition, policy: Policy & { readonly onTimeout?: unknown }, what: string) {
-  const { retry, timeLimit, onTimeout, aliases = [] } = policy
+  const { retry, timeLimit, onTimeout, isolate, aliases = [] } = policy
   return {
     onTimeout: (onTimeout && checkFunction(onTimeout, `onTimeout of ${what}`)) as TaskDefinition['onTimeout'],
     aliases: checkAliases(aliases, contract.name, what),
@@ -119,6 +121,7 @@ function resolvePolicy(contract: ContractDefinition, policy: Policy & { readonly
     retryOptions: retry,
     timeLimit: resolveTimeLimit(timeLimit, `timeLimit of ${what}`),
     ownLimit: timeLimit !== undefined,
+    isolate: resolveIsolate(isolate, `isolate of ${what}`),
   }
 }
 

@@ -3,6 +3,7 @@ import type { RetryOptions, RetryPolicy } from '../model/retry.ts'
 import type { ResolvedLimit } from '../model/time-limit.ts'
 import type { Partition } from './body.ts'
 import type { Ctx, ItemCtx } from './context.ts'
+import type { Isolation } from './isolate.ts'
 import type { Schema } from './schema.ts'
 import type { Source } from './source.ts'
 
@@ -37,6 +38,8 @@ export interface TaskDefinition extends ContractDefinition {
   readonly legacy: Legacy | undefined
   /** After the soft limit, while the code is being stopped. */
   readonly onTimeout: ((input: unknown, ctx: never) => unknown) | undefined
+  /** Undefined: its runs are in the worker itself. */
+  readonly isolate: Isolation | undefined
   /** Of a `task`. */
   readonly run: ((input: unknown, ctx: never) => unknown) | undefined
   /** Of an `iteration`. */

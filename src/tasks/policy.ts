@@ -1,6 +1,7 @@
 import type { Legacy } from '../model/legacy.ts'
 import type { RetryOptions } from '../model/retry.ts'
 import type { TimeLimit } from '../model/time-limit.ts'
+import type { Isolate } from './isolate.ts'
 
 export type { Legacy, TimeLimit }
 
@@ -21,6 +22,11 @@ export interface Policy {
    * finish; where nobody says, that for such a task, and none for others. The queue's `timeLimit` caps it.
    */
   readonly timeLimit?: TimeLimit
+  /**
+   * Runs in a process of their own (`true`) or a thread (`'thread'`), which can be stopped at the hard limit whatever its code does, and
+   * whose death is nobody else's. They share no memory with other runs, and cost a fraction of a millisecond more. Default false.
+   */
+  readonly isolate?: Isolate
   /** Former names of this task: jobs that wait under one of them are run by it. */
   readonly aliases?: readonly string[]
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Death } from '../../src/model/death.ts'
 import type { InterruptReason, Outcome } from '../../src/model/outcome.ts'
 import { resolveRetry } from '../../src/model/retry.ts'
 import { type JobFacts, planSettle, type SettlePlan, stateAfter } from '../../src/model/settle-plan.ts'
@@ -29,6 +30,13 @@ type Row = [outcome: Outcome, atLeastOnce: object, onceClaimed: object, onceStar
 
 const completed = { kind: 'complete', result: '{"n":1}' }
 const retryIn4s = { kind: 'retry', when: { kind: 'delay', ms: 4_000 }, failure: { message: 'boom' } }
+const SEGFAULT = { code: null, signal: 'SIGSEGV', oom: undefined }
+const KILLED = { code: null, signal: 'SIGKILL', oom: undefined }
+const OUT_OF_MEMORY = { ...KILLED, oom: 'system' } as const
+const crashed = (death: Death, alone: boolean): Outcome => ({ kind: 'crashed', death, alone })
+const died = { failure: { code: 'HF_CRASHED' } }
+const crash = { kind: 'crash', ...died }
+const diedOnce = { kind: 'fail', why: 'at-most-once', ...died }
 const tooSlow = { failure: { code: 'HF_TIME_LIMIT' } }
 const stalled = { failure: { code: 'HF_STALLED' } }
 const fault = { failure: { name: 'Interrupted' } }
@@ -54,6 +62,11 @@ const table: Row[] = [
   [{ kind: 'cancelled' }, { kind: 'cancel' }, { kind: 'cancel' }, { kind: 'cancel' }],
   [{ kind: 'expired' }, { kind: 'expire' }, { kind: 'expire' }, { kind: 'expire' }],
   [{ kind: 'lost' }, handBack('lost', false), { kind: 'lose' }, { kind: 'lose' }],
+  [crashed(SEGFAULT, false), crash, diedOnce, diedOnce],
+  [crashed(SEGFAULT, true), { kind: 'park', reason: expect.stringContaining('SIGSEGV'), ...died }, diedOnce, diedOnce],
+  [crashed(OUT_OF_MEMORY, true), { kind: 'park', reason: expect.stringContaining('OOM'), ...died }, diedOnce, diedOnce],
+  // Killed from outside, which proves nothing.
+  [crashed(KILLED, true), crash, diedOnce, diedOnce],
   [interrupted('deploy'), handBack('deploy'), handBack('deploy'), { kind: 'interrupt', reason: 'deploy' }],
   [interrupted('scale-in'), handBack('scale-in'), handBack('scale-in'), { kind: 'interrupt', reason: 'scale-in' }],
   [interrupted('drain'), handBack('drain'), handBack('drain'), { kind: 'interrupt', reason: 'drain' }],
@@ -78,7 +91,7 @@ describe('what is written after a run', () => {
   })
 
   test('the table has every outcome and every reason', () => {
-    expect(new Set(table.map(([outcome]) => outcome.kind)).size).toBe(9)
+    expect(new Set(table.map(([outcome]) => outcome.kind)).size).toBe(10)
     expect(table.filter(([outcome]) => outcome.kind === 'interrupted')).toHaveLength(10)
   })
 })

@@ -35,6 +35,7 @@ describe('a task', () => {
       delivery: 'at-least-once',
       retry: { limit: 10, backoff: 5_000 },
       timeLimit: undefined,
+      isolate: undefined,
       run,
     })
   })
@@ -163,6 +164,16 @@ const REFUSED: [maker: keyof typeof untyped, options: unknown, code: ErrorCode, 
     'HF_CONFIG',
     'soft in timeLimit of task a is 2m, longer than hard, 1m',
   ],
+  ['task', { name: 'a', isolate: 'process', run }, 'HF_CONFIG', "isolate of task a must be true, false, 'thread' or"],
+  ['task', { name: 'a', isolate: null, run }, 'HF_CONFIG', 'isolate of task a must be true, false'],
+  ['task', { name: 'a', isolate: { in: 'tread' }, run }, 'HF_CONFIG', 'in of isolate of task a must be one of'],
+  [
+    'task',
+    { name: 'a', isolate: { heapMb: 1 }, run },
+    'HF_CONFIG',
+    'heapMb of isolate of task a must be a whole number',
+  ],
+  ['task', { name: 'a', isolate: { recycle: 1 }, run }, 'HF_CONFIG', 'isolate of task a has no option "recycle"'],
   ['task', { name: 'a', timeLimit: { soft: '2m' }, run }, 'HF_DURATION', 'hard in timeLimit of task a must be'],
   [
     'task',

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { memoryKills } from '../../engine/memory-kills.ts'
+import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
-import type { Death } from './death.ts'
 import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
-import { oomKills } from './oom.ts'
 import { BLACKBOX, SUPERVISED } from './places.ts'
 
 export interface ChildOptions {
@@ -26,14 +26,15 @@ export class Child {
   drained: Drained | undefined
   /** It was told to stop: how it ends now is no crash. */
   told = false
-  readonly ended: Promise<Death>
+  /** How it died, and after how many ms of life. */
+  readonly ended: Promise<Death & { readonly life: number }>
   readonly #process: ChildProcess
   #box = ''
   #over = false
 
   constructor({ command, env, onStarted }: ChildOptions) {
     const born = performance.now()
-    const killsBefore = oomKills()
+    const killsBefore = memoryKills()
     this.#process = spawn(process.execPath, command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
       env: { ...env, [BLACKBOX]: String(BLACKBOX_FD), [SUPERVISED]: '1' },
@@ -48,8 +49,10 @@ export class Child {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         if (this.#over) return
         this.#over = true
-        const kills = oomKills()
-        const oom = kills === undefined || killsBefore === undefined ? undefined : kills > killsBefore
+        const kills = memoryKills()
+        // Two that die at the same time share a count: the signal says which of them can have been meant.
+        const short = signal === 'SIGKILL' && kills !== undefined && killsBefore !== undefined && kills > killsBefore
+        const oom = short ? 'system' : undefined
         resolve({ code, signal, oom, life: performance.now() - born })
       }
       this.#process.once('error', () => end(1, null))

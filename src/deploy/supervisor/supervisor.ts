@@ -1,3 +1,4 @@
+import { type Death, describeDeath, factsOfDeath } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
 import { type Worry, worryOfStops } from '../../model/worry.ts'
 import { Database } from '../../store/db.ts'
@@ -5,7 +6,6 @@ import type { Drained } from '../drain.ts'
 import { RestartBackoff } from './backoff.ts'
 import { Child } from './child.ts'
 import { settleCulprits } from './culprit.ts'
-import { causeOf, type Death } from './death.ts'
 import type { ChildStarted } from './messages.ts'
 import { releaseDead } from './release.ts'
 
@@ -160,7 +160,7 @@ export class Supervisor {
     void this.reachesDatabase(RELEASE_MS)
   }
 
-  async #onDeath(child: Child, death: Death, backoff: RestartBackoff): Promise<void> {
+  async #onDeath(child: Child, death: Death & { readonly life: number }, backoff: RestartBackoff): Promise<void> {
     this.#count(child, death)
     if (child.started !== undefined) {
       await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
@@ -174,7 +174,7 @@ export class Supervisor {
     this.#replace(death, backoff)
   }
 
-  #replace(death: Death, backoff: RestartBackoff): void {
+  #replace(death: { readonly life: number }, backoff: RestartBackoff): void {
     const pause = backoff.after(death.life)
     const again = pause === 0 ? 'now' : `in ${formatDuration(pause)}, after ${backoff.deaths} deaths in a row`
     this.#options.log(backoff.deaths > 1 ? 'error' : 'warn', `A new worker process starts ${again}`, {
@@ -193,7 +193,7 @@ export class Supervisor {
     const db = this.#db
     if (key === undefined || started === undefined || db === undefined) return
     const begun = performance.now()
-    const cause = causeOf(death)
+    const cause = describeDeath(death)
     const orderly = child.drained !== undefined
     const verdicts = await settleCulprits(db, key, child.lastWords, started.tasks)
     const { log } = this.#options
@@ -201,8 +201,12 @@ export class Supervisor {
       log('error', message, { event: 'verdict', ...(job && { job: job.id, task: job.task, run: job.run }) })
     const stopped = child.told || orderly || verdicts.length > 0
     const replaced = verdicts[0] && `its worker process was replaced: ${verdicts[0].message}`
-    const reason = replaced ?? (stopped ? 'its process was stopped' : `its process died: ${cause.message}`)
-    const how = { outcome: stopped ? 'interrupted' : 'crashed', reason, error: stopped ? undefined : cause } as const
+    const reason = replaced ?? (stopped ? 'its process was stopped' : `its process died: ${cause}`)
+    const how = {
+      outcome: stopped ? 'interrupted' : 'crashed',
+      reason,
+      error: stopped ? undefined : { name: 'Crashed', message: cause, ...factsOfDeath(death) },
+    } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
     const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {
       if (stopped) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
@@ -210,9 +214,8 @@ export class Supervisor {
     if (orderly && jobs === 0 && left === 0) return
     const ms = Math.round(performance.now() - begun)
     const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
-    const text = `Worker process ${child.pid} is gone: ${cause.message}. ${jobs} jobs were given back in ${ms} ms${rest}`
-    const { name, exitCode, signal, oom } = cause
-    const facts = { worker: key, pid: child.pid, jobs, ms, cause: name, exitCode, signal, oom }
+    const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
+    const facts = { worker: key, pid: child.pid, jobs, ms, ...factsOfDeath(death) }
     log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
   }
 
@@ -229,7 +232,7 @@ export class Supervisor {
   }
 
   #count(child: Child, death: Death): void {
-    const cause = child.told || child.drained !== undefined ? 'stopped' : causeOf(death).name.toLowerCase()
+    const cause = child.told || child.drained !== undefined ? 'stopped' : kindOf(death)
     this.#deaths.set(cause, (this.#deaths.get(cause) ?? 0) + 1)
   }
 
@@ -253,6 +256,12 @@ function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number
 }
 
 const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }
+
+/** Few, and always the same: labels of a metric. */
+function kindOf({ signal, oom }: Death): string {
+  if (oom !== undefined) return 'out-of-memory'
+  return signal === null ? 'exit' : 'signal'
+}
 
 function sum(a: Drained | undefined, b: Drained): Drained {
   if (a === undefined) return b

@@ -1,0 +1,106 @@
+import type { InterruptReason, Outcome } from '../../model/outcome.ts'
+import type { SettlePlan } from '../../model/settle-plan.ts'
+import type { Isolation as Where } from '../../tasks/isolate.ts'
+import type { Attempt } from '../attempt.ts'
+import type { ContextPorts } from '../context.ts'
+import { AwayRun } from './away-run.ts'
+import { Pool, type PoolOptions } from './pool.ts'
+
+export interface IsolationOptions extends PoolOptions {
+  readonly log: ContextPorts['log']
+  /** Whether other jobs of a queue would have to wait for a slot of this worker. */
+  readonly crowded: (queue: string) => boolean
+}
+
+/** How a run that was not in this process ended. */
+export interface AwayEvents {
+  /** Its cell says so, and made the plan. */
+  readonly planned: (plan: SettlePlan) => void
+  /** It was stopped from here, or its cell died. */
+  readonly ended: (outcome: Outcome) => void
+}
+
+/** So many crashes without progress make a job a suspect: it runs alone, so that its next death proves something. */
+const SUSPECT_CRASHES = 2
+const NO_CELL_PAUSE_MS = 5_000
+const SOLO: Where = { in: 'process', recycleAfter: 1, heapMb: undefined }
+
+/** Runs attempts in processes and threads of their own. */
+export class Isolation {
+  readonly #options: IsolationOptions
+  readonly #pool: Pool
+  readonly #away = new Set<AwayRun>()
+
+  constructor(options: IsolationOptions) {
+    this.#options = options
+    this.#pool = new Pool(options)
+  }
+
+  /** Has a cell ready for each task that wants one. */
+  warm(places: Iterable<Where | undefined>): void {
+    for (const place of places) if (place !== undefined) this.#pool.warm(place)
+  }
+
+  /** Whether this attempt must not run in the worker itself. */
+  takes({ task, job }: Attempt): boolean {
+    return task.isolate !== undefined || job.crashes >= SUSPECT_CRASHES
+  }
+
+  run(attempt: Attempt, events: AwayEvents): void {
+    if (attempt.job.expired) return events.ended({ kind: 'expired' })
+    const alone = attempt.job.crashes >= SUSPECT_CRASHES
+    // A thread's death may be everybody's: a suspect gets a process.
+    const where = alone ? { ...SOLO, heapMb: attempt.task.isolate?.heapMb } : (attempt.task.isolate ?? SOLO)
+    let leave = (): void => {}
+    attempt.relay = (reason) => {
+      attempt.relay = undefined
+      leave()
+      events.ended(outcomeOfWait(reason))
+    }
+    leave = this.#pool.take({
+      isolation: where,
+      alone,
+      got: (cell) => {
+        attempt.relay = undefined
+        if (cell === undefined) {
+          return events.ended({ kind: 'snoozed', until: { kind: 'delay', ms: NO_CELL_PAUSE_MS } })
+        }
+        const run: AwayRun = new AwayRun(cell, attempt, {
+          alone,
+          log: this.#options.log,
+          crowded: this.#options.crowded,
+          onLeft: (spent) => {
+            this.#away.delete(run)
+            this.#pool.free(cell, where, alone || spent)
+          },
+          ...events,
+        })
+        this.#away.add(run)
+        run.start()
+      },
+    })
+  }
+
+  /** Ends the run by force, if it is one that can be: the rest of the worker goes on. False: it is not here. */
+  kill(attempt: Attempt, outcome: Outcome): boolean {
+    const run = [...this.#away].find((each) => each.attempt === attempt)
+    run?.kill(outcome)
+    return run !== undefined
+  }
+
+  /** Ends everything that still runs: the worker must go. */
+  cut(reason: InterruptReason): void {
+    for (const run of this.#away) run.kill({ kind: 'interrupted', reason })
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close()
+  }
+}
+
+/** It was told to stop before its code had begun. */
+function outcomeOfWait(reason: InterruptReason): Outcome {
+  if (reason === 'cancel') return { kind: 'cancelled' }
+  if (reason === 'lease-lost' || reason === 'pause') return { kind: 'interrupted', reason }
+  return { kind: 'yielded' }
+}

@@ -1,0 +1,132 @@
+import { HoldfastError } from '../../model/errors.ts'
+import { Interrupted } from '../../model/interrupted.ts'
+import type { Outcome } from '../../model/outcome.ts'
+import { printableJson } from '../../model/printable.ts'
+import type { Claimed } from '../../store/jobs.ts'
+import type { TaskDefinition } from '../../tasks/definition.ts'
+import { Attempt } from '../attempt.ts'
+import { finishWithEnqueued } from '../complete.ts'
+import { Executor, outcomeOfError } from '../execute.ts'
+import type { ExecutePorts } from '../execute-ports.ts'
+import { Ledger } from '../ledger.ts'
+import { planOf } from '../plan.ts'
+import { type Order, packAsked, type Report, unpackAsked } from './messages.ts'
+
+export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded'> {
+  readonly task: (name: string) => TaskDefinition | undefined
+  readonly report: (report: Report) => void
+}
+
+/** The hard limit is the worker's to enforce: nothing in here could. */
+const NO_HARD_LIMIT = Number.MAX_SAFE_INTEGER
+const UNKNOWN_TASK_PAUSE_MS = 5_000
+
+/** What runs attempts inside of a cell: the same stages as in a worker, up to the plan. The worker writes it. */
+export class Resident {
+  readonly #options: ResidentOptions
+  readonly #executor: Executor
+  #attempt: Attempt | undefined
+  #crowded = false
+
+  constructor(options: ResidentOptions) {
+    this.#options = options
+    this.#executor = new Executor({
+      ...options,
+      crowded: () => this.#crowded,
+      log: (level, message, data, attempt) => this.#log(level, message, data, attempt),
+    })
+  }
+
+  take(order: Order): void {
+    if (order.kind === 'run') this.#run(order)
+    else if (order.kind === 'crowded') this.#crowded = order.crowded
+    else if (order.kind === 'interrupt') this.#interrupt(order)
+  }
+
+  /** Something was thrown where nobody caught it. False: no run can have done it. */
+  fault(error: unknown): boolean {
+    const attempt = this.#attempt
+    if (attempt === undefined) return false
+    this.#end(attempt, outcomeOfError(attempt, error, this.#options.db), true)
+    return true
+  }
+
+  #run({ job, worker, softLimit }: Order & { kind: 'run' }): void {
+    const task = this.#options.task(job.task)
+    if (task === undefined) {
+      const text = `The file of the app has no task ${job.task} any more: it was changed under its running worker`
+      this.#options.report({ kind: 'log', level: 'error', message: text, data: undefined, late: undefined })
+      const when = { kind: 'delay', ms: UNKNOWN_TASK_PAUSE_MS } as const
+      this.#options.report({ kind: 'ended', plan: { kind: 'snooze', when }, ...NOTHING, spent: true })
+      return
+    }
+    const timeLimit = softLimit === undefined ? undefined : { soft: softLimit, hard: NO_HARD_LIMIT }
+    const attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), this.#options.report)
+    this.#crowded = false
+    this.#attempt = attempt
+    this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+  }
+
+  #interrupt({ reason, now, error, asked }: Order & { kind: 'interrupt' }): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    attempt.asked = unpackAsked(asked) ?? attempt.asked
+    // The message carries its code already.
+    const own = error && new HoldfastError(error.code as never, error.message.replace(` [${error.code}]`, ''))
+    attempt.interrupt(reason, own ?? new Interrupted(reason), now)
+  }
+
+  #ended(attempt: Attempt, outcome: Outcome): void {
+    if (outcome.kind !== 'completed' || attempt.outgoing.length === 0 || attempt.settled) {
+      return this.#end(attempt, outcome, false)
+    }
+    finishWithEnqueued(this.#options, attempt, outcome.result).then(
+      (written) => {
+        attempt.settled = written
+        this.#end(attempt, outcome, false)
+      },
+      (error: unknown) => this.#end(attempt, outcomeOfError(attempt, error, this.#options.db), false),
+    )
+  }
+
+  /** Once a run: after an uncaught exception, its code may still come to an end of its own. */
+  #end(attempt: Attempt, outcome: Outcome, spent: boolean): void {
+    if (attempt !== this.#attempt) return
+    this.#attempt = undefined
+    const plan = planOf(attempt, outcome)
+    const { settled, where } = attempt
+    this.#options.report({ kind: 'ended', plan, settled, where, asked: packAsked(attempt.asked), spent })
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, { job }: Attempt): void {
+    const late = this.#attempt?.job === job ? undefined : { job: job.id, task: job.task, run: job.run }
+    this.#options.report({ kind: 'log', level, message: String(message), data: plain(data), late })
+  }
+}
+
+/** A run's attempt, which tells the worker of its progress: the worker writes it down with its next renewal. */
+class CellAttempt extends Attempt {
+  readonly #report: (report: Report) => void
+
+  constructor(job: Claimed, task: TaskDefinition, ledger: Ledger, report: (report: Report) => void) {
+    super(job, task, ledger)
+    this.#report = report
+  }
+
+  override report(done: number, total: number | undefined): void {
+    super.report(done, total)
+    if (this.progress !== undefined) this.#report({ kind: 'progress', ...this.progress })
+  }
+}
+
+const NOTHING = { settled: false, where: undefined, asked: undefined } as const
+
+/** What crosses to the worker, whatever somebody logs. */
+function plain(data: object | undefined): object | undefined {
+  if (data === undefined) return undefined
+  try {
+    return JSON.parse(printableJson(data)) as object
+  } catch (error) {
+    return { 'holdfast: the data was dropped': error instanceof Error ? error.message : 'it is no JSON' }
+  }
+}

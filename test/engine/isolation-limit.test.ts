@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { bystander, inProcess, inThread } from '../fixtures/apps/isolated.ts'
+import { useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
+import { createWitness } from '../support/witness.ts'
+import { startWorkerProcess } from '../support/worker-process.ts'
+
+const stages = useStages()
+
+// In a file of its own: its tests run one after the other, for the machine must have a moment for the kill.
+test.each([
+  ['process', inProcess],
+  ['thread', inThread],
+])(
+  'an endless loop in a %s is stopped within 250 ms of its hard limit, and its neighbours run on',
+  async (_, task) => {
+    await using stage = await stages()
+    using witness = createWitness()
+    const place = { app: 'isolated', database: stage.database, schema: stage.schema, witness: witness.path }
+    await using worker = await startWorkerProcess(place)
+    const jobs = stage.holdfast({ queues: { away: {}, here: {} } })
+    const innocent = await jobs.enqueue(bystander, { ms: 9_000 })
+    await until(() => witness.saw('bystander').length > 0, { what: 'the neighbour runs' })
+    const took: number[] = []
+    for (let n = 0; n < 3; n++) {
+      const { id } = await jobs.enqueue(task, { deed: 'loop', once: true })
+      expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 2, failures: 1 })
+      const begun = witness.saw('begins').findLast(({ run }) => run === 1)?.at ?? Number.NaN
+      const failed = worker.log.find((line) => line['job'] === id && line.msg.startsWith('Job failed'))
+      took.push(Date.parse(String(failed?.['time'])) - begun)
+    }
+    // One that met a busy machine is no proof against the other two.
+    expect(Math.min(...took)).toBeLessThan(2_250)
+    expect(Math.min(...took)).toBeGreaterThan(1_900)
+    expect(await stage.ended(innocent.id)).toMatchObject({ state: 'completed', run: 1 })
+  },
+  60_000,
+)

@@ -1,0 +1,300 @@
+import { expect } from 'vitest'
+import { pauseJob } from '../../src/store/operations.ts'
+import { revokeWorker } from '../../src/store/workers.ts'
+import {
+  bystander,
+  inProcess,
+  inThread,
+  march,
+  once,
+  pays,
+  polite,
+  recycled,
+  says,
+  stuck,
+  walk,
+} from '../fixtures/apps/isolated.ts'
+import { useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
+import { createWitness, type Sighting } from '../support/witness.ts'
+import { startWorkerProcess } from '../support/worker-process.ts'
+import { test, upTo } from './support.ts'
+
+const stages = useStages('create table payment (n int)')
+
+async function openYard() {
+  const stage = await stages()
+  const witness = createWitness()
+  return {
+    stage,
+    jobs: stage.holdfast({ queues: { away: {}, here: {} } }),
+    worker: (env: Record<string, string> = {}) =>
+      startWorkerProcess({
+        app: 'isolated',
+        database: stage.database,
+        schema: stage.schema,
+        witness: witness.path,
+        env,
+      }),
+    seen: (what: string): Sighting[] => witness.saw(what),
+    saw: async (what: string, count = 1): Promise<Sighting> => {
+      await until(() => witness.saw(what).length >= count, { what: `${what}, ${count} times` })
+      return witness.saw(what).at(count - 1) as Sighting
+    },
+    async [Symbol.asyncDispose]() {
+      await stage[Symbol.asyncDispose]()
+      witness[Symbol.dispose]()
+    },
+  }
+}
+
+function isAlive(pid: unknown): boolean {
+  try {
+    process.kill(Number(pid), 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const gone = (pid: unknown) => until(() => !isAlive(pid), { deadline: 10_000, what: `process ${String(pid)} is gone` })
+
+/** What a deed that ends a run the first time leaves behind; `failure`: the code or message of the failure that it counts as. */
+const DEEDS = [
+  { deed: 'loop', failure: /HF_HARD_LIMIT/ },
+  { deed: 'wait for ever', failure: /HF_HARD_LIMIT/ },
+  { deed: 'obey the signal', failure: /HF_TIME_LIMIT/ },
+  { deed: 'throw in a timer', failure: /thrown from a timer/ },
+  { deed: 'reject unheard', failure: /nobody listens/ },
+  { deed: 'process.exit', death: /exited with code 3/ },
+  { deed: 'fill the heap', death: /its heap was full/ },
+  { deed: 'kill itself', death: /killed by SIGKILL/, inThread: false },
+  { deed: 'segmentation fault', death: /killed by SIGSEGV/, inThread: false },
+  { deed: 'remove signal handlers', death: /killed by SIGTERM/, inThread: false },
+  { deed: 'disconnect', death: /killed by SIGKILL/, inThread: false },
+]
+
+for (const [place, task] of [
+  ['process', inProcess],
+  ['thread', inThread],
+] as const) {
+  const deeds = DEEDS.filter(({ inThread: can }) => place === 'process' || can !== false)
+  test(`whatever a run does to its ${place}, it alone ends, and the job goes on`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker()
+    const innocent = await yard.jobs.enqueue(bystander, { ms: 12_000 })
+    await yard.saw('bystander')
+    for (const { deed, failure, death } of deeds) {
+      const { id } = await yard.jobs.enqueue(task, { deed, once: true })
+      const found = await yard.stage.ended(id)
+      expect([deed, found]).toMatchObject([
+        deed,
+        { state: 'completed', run: 2, failures: failure === undefined ? 0 : 1, interruptions: 0, losses: 0 },
+      ])
+      const said = worker.log.filter((line) => line['job'] === id && /^Job (failed|crashed)/.test(line.msg))
+      expect([deed, said.map(({ msg }) => msg)]).toEqual([deed, [expect.stringMatching(failure ?? death ?? /never/)]])
+    }
+    expect(await yard.stage.ended(innocent.id)).toMatchObject({ state: 'completed', run: 1 })
+  })
+}
+
+test('code stopped at its hard limit goes with all that it started, and its evidence says where it was', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(inProcess, { deed: 'spawn a child and loop', once: true })
+  const { pid } = await yard.saw('begins')
+  const { child } = await yard.saw('spawned')
+  await yard.stage.ended(id)
+  await gone(pid)
+  await gone(child)
+  const [trail] = await yard.stage.sql<{ error: { code: string; stack: string } }>(
+    'select error from :schema.trail where job = $1',
+    [id],
+  )
+  expect(trail?.error).toMatchObject({ code: 'HF_HARD_LIMIT', stack: expect.stringContaining('isolated.ts') })
+})
+
+test('a cell runs one job after the other, and is replaced after as many as its task says', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker({ CONCURRENCY: '1' })
+  const pids: number[] = []
+  for (let n = 0; n < 7; n++) {
+    const { result } = await yard.stage.ended((await yard.jobs.enqueue(recycled)).id)
+    pids.push((result as { pid: number }).pid)
+  }
+  const runs = [...Map.groupBy(pids, (pid) => pid).values()].map(({ length }) => length)
+  expect(runs).toEqual([3, 3, 1])
+  for (const pid of new Set(pids.slice(0, 6))) await gone(pid)
+})
+
+test('what a run logs, prints, reports and enqueues crosses to its worker', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(says)
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', result: { said: true } })
+  expect(await worker.logged('from inside')).toMatchObject({ level: 'info', job: id, task: 'says', run: 1, n: 1 })
+  expect(await worker.logged('cyclic')).toMatchObject({ level: 'warn', job: id })
+  await yard.saw('bystander')
+  for (const task of [inProcess, inThread]) {
+    const printed = await yard.jobs.enqueue(task, { deed: 'print' })
+    await yard.stage.ended(printed.id)
+    const lines = worker.log
+      .filter((line) => line['job'] === printed.id)
+      .map((line) => `${String(line['stream'])}: ${line.msg}`)
+    expect(lines.sort((one, other) => one.localeCompare(other))).toEqual([
+      'stderr: to the errors',
+      'stdout: to the output',
+      'stdout: without a line end',
+    ])
+  }
+})
+
+test('writes in the transactions of a run commit with it, and not a second time when its process dies', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const paid = await yard.jobs.enqueue(pays, { order: 4711 })
+  expect(await yard.stage.ended(paid.id)).toMatchObject({ state: 'completed', run: 1 })
+  const walked = await yard.jobs.enqueue(march)
+  expect(await yard.stage.ended(walked.id)).toMatchObject({ state: 'completed', run: 2, items: 30, failures: 0 })
+  const rows = await yard.stage.sql<{ n: number }>('select n from payment order by n')
+  expect(rows.map(({ n }) => n)).toEqual([...upTo(30), 4711])
+  expect(await worker.logged('Job crashed')).toMatchObject({ job: walked.id, level: 'error' })
+})
+
+test('at-most-once code whose process died is not started again', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(once, { deed: 'segmentation fault' })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'failed', run: 1, error: { code: 'HF_CRASHED' } })
+  expect(yard.seen('begins')).toHaveLength(1)
+})
+
+test('a stop signal hands an isolated iteration off at its next item, and leaves no process', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(walk)
+  const { pid } = await yard.saw('step', 3)
+  worker.signal('SIGTERM')
+  expect(await worker.exit(20_000)).toMatchObject({ code: 0 })
+  const found = await yard.stage.find(id)
+  expect(found).toMatchObject({ state: 'ready', interruptions: 1, failures: 0 })
+  expect(found?.items).toBeGreaterThan(20)
+  await gone(pid)
+})
+
+test('at the end of the budget, what would not end is killed and then given back', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ GRACE: '4s' })
+  const { id } = await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  worker.signal('SIGTERM')
+  const { code, ms } = await worker.exit(20_000)
+  expect(code).toBe(0)
+  expect(ms).toBeLessThan(4_000)
+  expect(await worker.logged('left')).toMatchObject({ left: 0, handedOff: 1 })
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1, failures: 0 })
+  await gone(pid)
+  await gone(child)
+})
+
+test('a worker that is killed takes its isolated processes along, whatever they do, with all that they started', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  expect([isAlive(pid), isAlive(child)]).toEqual([true, true])
+  worker.signal('SIGKILL')
+  await gone(pid)
+  await gone(child)
+})
+
+test('a cancelled run that does not listen is killed', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  expect(await yard.jobs.cancel(id)).toEqual({ cancelled: 1 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'cancelled', run: 1, failures: 0 })
+  await gone(pid)
+  await gone(child)
+  expect(worker.ended).toBeUndefined()
+})
+
+test('a worker that loses its lease kills what it runs elsewhere', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  await yard.jobs.enqueue(stuck)
+  const { pid, child } = await yard.saw('stuck')
+  expect(await revokeWorker(yard.stage.db, worker.key, true)).toBe(true)
+  await gone(pid)
+  await gone(child)
+  await worker.logged('goes on as a new incarnation')
+})
+
+test('requests of people reach a run in its process: a pause at its next item, a cancel at once', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const paused = await yard.jobs.enqueue(walk)
+  const cancelled = await yard.jobs.enqueue(walk)
+  for (const { id } of [paused, cancelled]) {
+    await until(() => yard.seen('step').filter(({ job }) => job === id).length > 3, { what: `${id} is on its way` })
+  }
+  await yard.jobs.cancel(cancelled.id)
+  expect(await yard.stage.ended(cancelled.id)).toMatchObject({ state: 'cancelled', failures: 0 })
+  await pauseJob(yard.stage.db, paused.id, { reason: 'a look', owner: 'test' }, 3_600_000)
+  const found = await yard.stage.reached(paused.id, 'paused')
+  expect(found).toMatchObject({ run: 1, interruptions: 0, failures: 0 })
+  expect(found.items).toBeGreaterThan(20)
+})
+
+test('a run in its process hears that others wait for its slot, and leaves it', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker({ CONCURRENCY: '1' })
+  const long = await yard.jobs.enqueue(polite)
+  await yard.stage.reached(long.id, 'running')
+  const short = await yard.jobs.enqueue(inProcess, { deed: 'behave' })
+  await yard.stage.ended(short.id)
+  expect(await yard.stage.find(long.id)).not.toMatchObject({ state: 'completed' })
+  const ended = await yard.stage.ended(long.id)
+  expect(ended).toMatchObject({ state: 'completed', items: 600, failures: 0, interruptions: 0 })
+  expect(ended.run).toBeGreaterThan(1)
+})
+
+test('jobs wait, and lose nothing, while no process can load the app', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const isolated = jobs.task({ name: 'isolated', isolate: true, run() {} })
+  const worker = await stage.start(jobs.app({ tasks: [isolated] }), { appFile: '/nowhere/holdfast.config.ts' })
+  const { id } = await jobs.enqueue(isolated)
+  expect((await worker.logged('starting an isolated process')).message).toContain('/nowhere/holdfast.config.ts')
+  expect(await stage.reached(id, 'snoozed')).toMatchObject({ failures: 0, interruptions: 0, losses: 0 })
+})
+
+test('a suspect runs alone, in a process that nobody had before, and is parked when it kills that one, too', async () => {
+  await using yard = await openYard()
+  const guilty = await yard.jobs.enqueue(inProcess, { deed: 'segmentation fault' })
+  const victim = await yard.jobs.enqueue(inProcess, { deed: 'kill itself', once: true })
+  const cleared = await yard.jobs.enqueue(bystander, { ms: 0 })
+  await yard.stage.sql('update :schema.job set crashes = 2')
+  await using worker = await yard.worker()
+  await yard.stage.reached(guilty.id, 'parked')
+  const parked = worker.log.find((line) => line['job'] === guilty.id && line.msg.startsWith('Job parked'))
+  expect(parked?.msg).toContain('also when it runs alone: killed by SIGSEGV')
+  // Killed from outside: that proves nothing.
+  expect(await yard.stage.ended(victim.id)).toMatchObject({ state: 'completed', run: 2 })
+  // Also a task that is not isolated otherwise.
+  expect(await yard.stage.ended(cleared.id)).toMatchObject({ state: 'completed', run: 1 })
+  const { pid } = await yard.saw('bystander')
+  expect(pid).not.toBe(worker.pid)
+  await gone(pid)
+})
+
+test('a worker that does not know the file of its app refuses to start, and says what to do', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const isolated = jobs.task({ name: 'isolated', isolate: true, run() {} })
+  await expect(stage.start(jobs.app({ tasks: [isolated] }))).rejects.toMatchObject({
+    code: 'HF_ISOLATE',
+    message: expect.stringContaining('isolated'),
+  })
+})
