@@ -38,8 +38,7 @@ export class Tails {
   note(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
     // What still runs of it, a timer that leaked, has no job any more.
     if (attempt.over) return
-    attempt.tail ??= new Tail()
-    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    noteLine(attempt, level, message, data)
     this.#behind.add(attempt)
     this.#schedule(EVERY_MS)
   }
@@ -107,4 +106,10 @@ export class Tails {
       this.#options.onTrouble(error)
     }
   }
+}
+
+/** Remembers a line, for whoever writes the end of the run. */
+export function noteLine(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
+  attempt.tail ??= new Tail()
+  attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
 }

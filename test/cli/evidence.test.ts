@@ -54,7 +54,7 @@ test('show tells of a process that ended itself: what it said, and how it ended'
   await until(async () => ((await s.find(id))?.crashes ?? 0) > 0, { what: 'the crash is counted' })
   const { stdout } = await show(s, app, id)
   expect(stdout).toMatch(/runs .*1 crash/)
-  expect(stdout).toMatch(/ 1 +crashed +\S+ +b1 .*exit code 3/)
+  expect(stdout).toMatch(/ 1 +crashed +\S+ +b1 .*exited with code 3/)
   expect(stdout).toMatch(/\n +exitCode 3\n +[\d:.]+ warn +about to leave\n/)
 })
 
@@ -97,4 +97,48 @@ test('show has the place of a loop that never gave way, also when the job comple
   expect(stdout).toMatch(/ 1 +failed .*hard limit.*\n(.*\n)? +at spinForEver \(.*holdfast\.config\.ts:1:\d+\)\n/)
   expect(stdout).toMatch(/ info +in run 1\n/)
   expect(stdout).toMatch(/ 2 +completed .*\n +[\d:.]+ info +in run 2$/m)
+})
+
+test('a job that kills every process it runs in: two crashes, one more alone, parked until somebody retries it', async () => {
+  await using s = await stage()
+  const bad = `jobs.task({ name: 'bad', async run(_, { log, job }) { log.warn('run ' + job.run); await sleep(20); process.exit(3) } })`
+  const good = `jobs.task({ name: 'good', interrupt: 'restart', run: (_, { signal }) => sleep(1_500, undefined, { signal }) })`
+  await using app = await project({ 'holdfast.config.ts': config(`${bad}, ${good}`) })
+  await using worker = work(s, app)
+  await worker.line('Worker started')
+  const beside = await enqueue(s, app, 'good')
+  await s.reached(beside, 'running')
+  const id = await enqueue(s, app, 'bad')
+  expect(await s.reached(id, 'parked')).toMatchObject({ run: 3, crashes: 3, failures: 0, interruptions: 0, losses: 0 })
+  // Whoever ran beside it is suspected at most, and completes.
+  expect(await s.ended(beside)).toMatchObject({ state: 'completed', failures: 0 })
+  const { stdout } = await show(s, app, id)
+  expect(stdout).toMatch(/due +not by itself: `holdfast jobs retry /)
+  expect(stdout).toMatch(/because +it kills the process it runs in, also when it runs alone: exited with code 3/)
+  expect(stdout).toMatch(/ 1 +crashed .*exited with code 3/)
+  expect(stdout).toMatch(/ 2 +crashed .*exited with code 3/)
+  expect(stdout).toMatch(/ 3 +parked .*exited with code 3/)
+  const retried = await cli(['jobs', 'retry', id], { cwd: app.folder, env: envOf(s) })
+  expect(retried.stdout).toContain('is ready again')
+  // With a clean record: it takes as many crashes again.
+  await until(async () => ((await s.find(id))?.run ?? 0) >= 4 && (await s.find(id))?.state === 'parked', {
+    what: 'it is parked again',
+  })
+  expect(await s.find(id)).toMatchObject({ run: 6, crashes: 3 })
+})
+
+test('an isolated run that completes in its own transaction keeps its last line, and what it printed', async () => {
+  await using s = await stage()
+  const tell = `jobs.task({ name: 'tell', isolate: true, async run(_, { log, complete }) {
+    log.info('before'); await complete(() => log.info('inside')) } })`
+  const print = `jobs.task({ name: 'print', isolate: true, run() { console.log('printed') } })`
+  await using app = await project({ 'holdfast.config.ts': config(`${tell}, ${print}`) })
+  await using worker = work(s, app)
+  await worker.line('Worker started')
+  const ids = [await enqueue(s, app, 'tell'), await enqueue(s, app, 'print')]
+  for (const id of ids) expect(await s.ended(id)).toMatchObject({ state: 'completed', run: 1 })
+  const texts = await Promise.all(
+    ids.map(async (id) => (await showTails(s.db, id, 1))[0]?.lines.map(({ text }) => text)),
+  )
+  expect(texts).toEqual([['before', 'inside'], [expect.stringContaining('printed')]])
 })
