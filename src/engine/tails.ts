@@ -1,6 +1,7 @@
 import type { Database } from '../store/db.ts'
 import { saveTails, type TailLine, type TailWrite } from '../store/tails.ts'
 import type { Attempt } from './attempt.ts'
+import { leaveLines } from './last-lines.ts'
 import { monotonic } from './monotonic.ts'
 import { lineText, Tail } from './tail.ts'
 import { letRescue } from './tail-rescue.ts'
@@ -13,6 +14,8 @@ const SOONEST_MS = 250
 
 export interface TailsOptions {
   readonly db: Database
+  /** Where a supervisor hears the last of this process. */
+  readonly blackbox?: number | undefined
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -29,10 +32,19 @@ export class Tails {
   #flushedAt = Number.NEGATIVE_INFINITY
   #flushing: Promise<void> | undefined
   readonly #forgo: () => void
+  readonly #atExit = (): void => {
+    const { blackbox } = this.#options
+    if (blackbox !== undefined)
+      leaveLines(
+        blackbox,
+        this.#unsaved().map(({ write }) => write),
+      )
+  }
 
   constructor(options: TailsOptions) {
     this.#options = options
     this.#forgo = letRescue(() => this.#unsaved().map(({ write }) => write))
+    if (options.blackbox !== undefined) process.on('exit', this.#atExit)
   }
 
   note(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
@@ -58,6 +70,7 @@ export class Tails {
   /** Resolves when what is on its way has been written. */
   async stop(): Promise<void> {
     this.#forgo()
+    process.off('exit', this.#atExit)
     clearTimeout(this.#timer)
     this.#behind.clear()
     await this.#flushing

@@ -84,7 +84,11 @@ export class Worker {
       onSettled: () => this.#claimer?.settled(),
       onTrouble: (error) => this.#trouble('settling', error),
     })
-    this.#tails = new Tails({ db, onTrouble: (error) => this.#trouble('keeping log lines', error) })
+    this.#tails = new Tails({
+      db,
+      blackbox: options.blackbox,
+      onTrouble: (error) => this.#trouble('keeping log lines', error),
+    })
     const ports: Pick<ExecutePorts, 'log' | 'checkpointed' | 'crowded'> = {
       log: (level, message, data, attempt) => {
         this.#tails.note(attempt, level, message, data)

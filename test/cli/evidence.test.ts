@@ -101,7 +101,7 @@ test('show has the place of a loop that never gave way, also when the job comple
 
 test('a job that kills every process it runs in: two crashes, one more alone, parked until somebody retries it', async () => {
   await using s = await stage()
-  const bad = `jobs.task({ name: 'bad', async run(_, { log, job }) { log.warn('run ' + job.run); await sleep(20); process.exit(3) } })`
+  const bad = `jobs.task({ name: 'bad', async run(_, { log, job }) { log.warn('run ' + job.run + ' äöü 🙂'); await sleep(20); process.exit(3) } })`
   const good = `jobs.task({ name: 'good', interrupt: 'restart', run: (_, { signal }) => sleep(1_500, undefined, { signal }) })`
   await using app = await project({ 'holdfast.config.ts': config(`${bad}, ${good}`) })
   await using worker = work(s, app)
@@ -115,9 +115,10 @@ test('a job that kills every process it runs in: two crashes, one more alone, pa
   const { stdout } = await show(s, app, id)
   expect(stdout).toMatch(/due +not by itself: `holdfast jobs retry /)
   expect(stdout).toMatch(/because +it kills the process it runs in, also when it runs alone: exited with code 3/)
-  expect(stdout).toMatch(/ 1 +crashed .*exited with code 3/)
-  expect(stdout).toMatch(/ 2 +crashed .*exited with code 3/)
-  expect(stdout).toMatch(/ 3 +parked .*exited with code 3/)
+  // What it said last, too, though it left no time to write it down.
+  expect(stdout).toMatch(/ 1 +crashed .*exited with code 3\n +exitCode 3\n +[\d:.]+ warn +run 1 äöü 🙂\n/)
+  expect(stdout).toMatch(/ 2 +crashed .*exited with code 3\n +exitCode 3\n +[\d:.]+ warn +run 2 äöü 🙂\n/)
+  expect(stdout).toMatch(/ 3 +parked .*exited with code 3.*\n.*\n +[\d:.]+ warn +run 3 äöü 🙂$/m)
   const retried = await cli(['jobs', 'retry', id], { cwd: app.folder, env: envOf(s) })
   expect(retried.stdout).toContain('is ready again')
   // With a clean record: it takes as many crashes again.

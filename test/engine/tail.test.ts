@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { Attempt } from '../../src/engine/attempt.ts'
+import { keepLines } from '../../src/engine/last-lines.ts'
 import { lineText, TAIL_BYTES, TAIL_LINES } from '../../src/engine/tail.ts'
 import { Tails } from '../../src/engine/tails.ts'
 import { array, range } from '../../src/sources.ts'
@@ -187,6 +188,33 @@ test('what a worker said until three seconds before it was killed is there', asy
   const numbers = lines.map((line) => Number(/line (\d+)/.exec(line)?.[1]))
   expect(killedAt - (times.at(-1) ?? 0)).toBeLessThan(3_000)
   expect(numbers).toEqual(upTo(numbers.length).map((n) => n + (numbers[0] ?? 0)))
+})
+
+test('what a dying process wrote is believed no further than its types', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const door = gate()
+  const hold = jobs.task({ name: 'hold', run: () => door.pass() })
+  await stage.start(jobs.app({ tasks: [hold] }))
+  const { id } = await jobs.enqueue(hold)
+  await door.reached
+  const tail = { kind: 'tail', id, run: 1, said: 1, lines: '[[1,"info","last"]]' }
+  const bad = [
+    { id: `${id}'` },
+    { run: '1' },
+    { said: 1.5 },
+    { lines: '{}' },
+    { lines: 'x' },
+    { kind: 'other' },
+    { id: [id] },
+  ]
+  const words = [...bad.map((change) => JSON.stringify({ ...tail, ...change })), '', '{', 'null', '1', '"tail"']
+  await keepLines(stage.db, words)
+  expect(await said(stage, id)).toEqual([])
+  await keepLines(stage.db, [...words, JSON.stringify(tail)])
+  expect(await said(stage, id)).toEqual(['1 info last'])
+  door.open()
+  await stage.ended(id)
 })
 
 for (const [what, HARD] of [

@@ -1,3 +1,4 @@
+import { keepLines } from '../../engine/last-lines.ts'
 import { type Death, describeDeath, factsOfDeath } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
 import { type Worry, worryOfStops } from '../../model/worry.ts'
@@ -195,6 +196,7 @@ export class Supervisor {
     const begun = performance.now()
     const cause = describeDeath(death)
     const orderly = child.drained !== undefined
+    await keepLines(db, child.lastWords).catch(() => {})
     const verdicts = await settleCulprits(db, key, child.lastWords, started.tasks)
     const { log } = this.#options
     for (const { message, job } of verdicts)
