@@ -7,11 +7,12 @@ import { lost } from './cases/lost.ts'
 import { memory } from './cases/memory.ts'
 import { noop } from './cases/noop.ts'
 import { pickup } from './cases/pickup.ts'
+import { runtime } from './cases/runtime.ts'
 import { snapshot } from './cases/snapshot.ts'
 import { wal } from './cases/wal.ts'
 import { runCases } from './support/run.ts'
 
-const CASES = [noop, enqueue, pickup, handoff, lost, isolate, iteration, snapshot, memory, wal]
+const CASES = [noop, enqueue, pickup, handoff, lost, isolate, iteration, snapshot, runtime, memory, wal]
 
 const USAGE = `npm run bench -- [case…] [--quick] [--pairs n] [--hold seconds] [--json]
 npm run bench -- list
