@@ -36,6 +36,8 @@ export interface RunningWorker extends Work {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** How often jobs that get nowhere were named, by kind. */
+  readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
   readonly policies: Readonly<Record<string, StoppedPolicy>>
   /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
@@ -124,6 +126,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     concurrency: slots,
     supervised,
     lease: config.leaseMs,
+    maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
     onCondemned: condemn,
@@ -166,6 +169,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get settled() {
       return worker.settled
+    },
+    get worries() {
+      return worker.worries
     },
     policies: Object.fromEntries([...tasks].map(([task, definition]) => [task, stoppedPolicy(definition)])),
     hush: () => void worker.stopClaiming(),

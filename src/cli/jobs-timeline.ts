@@ -11,6 +11,9 @@ import { colors, short } from './output.ts'
 const LINES_MOST = 10
 const FRAMES_MOST = 6
 
+/** Failures that took the process along: where the code was is all there is to go by. */
+const STOPPED: ReadonlySet<string | undefined> = new Set(['HF_HARD_LIMIT', 'HF_BLOCKED', 'HF_STALLED'])
+
 interface Told {
   readonly cells: readonly string[]
   /** Of this run, the log lines are shown under the line. */
@@ -64,8 +67,9 @@ function because({ reason, error, items }: TrailEntry): string {
 
 /** What a process died of: each fact that is known, and the code that stood in its way. */
 function causeOf({ outcome, error }: TrailEntry): string[] {
-  if (outcome !== 'crashed' && outcome !== 'lost' && outcome !== 'parked' && outcome !== 'interrupted') return []
   if (typeof error !== 'object' || error === null) return []
+  // Of an error that its code threw, the message says enough: the page has the last one whole.
+  if (outcome === 'failed' && !STOPPED.has((error as Failure).code)) return []
   const { name: _, message: __, stack, cause: ___, errors: ____, ...facts } = error as Failure & Record<string, unknown>
   const known = Object.entries(facts).filter(([, value]) => value !== null && typeof value !== 'object')
   const line = known.map(([key, value]) => `${short(key, 40)} ${short(String(value), 80)}`).join(', ')

@@ -43,8 +43,8 @@ export class SupervisorLine {
   }
 
   #beat(worker: RunningWorker): void {
-    const { key = 0, running, concurrency, claiming, settled } = worker
-    this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled })
+    const { key = 0, running, concurrency, claiming, settled, worries } = worker
+    this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled, worries })
   }
 
   #send(message: ChildMessage, done: () => void = () => {}): void {

@@ -50,6 +50,12 @@ export function supervisorMetrics(supervisor: Supervisor): Metric[] {
       samples: [...settled].map(([plan, value]) => ({ labels: { plan }, value })),
     },
     {
+      name: 'holdfast_job_warnings_total',
+      help: 'Jobs that were named because they get nowhere, by kind.',
+      type: 'counter',
+      samples: [...supervisor.worries].map(([kind, value]) => ({ labels: { kind }, value })),
+    },
+    {
       name: 'holdfast_draining',
       help: '1 while a stop or a quiet signal keeps jobs from being claimed.',
       type: 'gauge',

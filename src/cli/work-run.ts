@@ -90,6 +90,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
   await stopped(stop.signal)
   line.tell(worker)
   const drained = await shutDown(log, worker, stop)
+  line.tell(worker)
   await close(loaded, stop)
   await line.end(drained)
   return failed() ? EXIT.failed : EXIT.ok

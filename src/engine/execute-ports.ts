@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../store/checkpoints.ts'
 import type { Database } from '../store/db.ts'
 import type { Attempt } from './attempt.ts'
 import type { ContextPorts } from './context.ts'
@@ -9,6 +10,8 @@ export interface ExecutePorts {
   readonly transactions: EngineTransactions
   readonly log: ContextPorts['log']
   readonly newJob: ContextPorts['newJob']
+  /** An iteration is about to go on from what it had saved. */
+  readonly opened?: ((attempt: Attempt, from: Pick<Checkpoint, 'fruitless' | 'resumes'>) => void) | undefined
   /** A run has saved its progress. */
   readonly checkpointed?: ((attempt: Attempt) => void) | undefined
   /** Keep completed jobs in the history. */

@@ -37,6 +37,7 @@ export async function runIteration(
   ports: ExecutePorts,
 ): Promise<unknown> {
   const checkpoint = await openCheckpoint(attempt, body, ports)
+  ports.opened?.(attempt, checkpoint)
   if (checkpoint.items > 0) ports.log('info', `Job goes on at item ${checkpoint.items}`, undefined, attempt)
   const port = iterationPort(attempt, body, checkpoint, context, ports)
   if (body.checkpoint === 'periodic' && checkpoint.afterLoss) reportRedone(attempt, body, checkpoint, ports)

@@ -7,6 +7,7 @@ import { heldJobs } from './held-jobs.ts'
 import { sayLastWord } from './last-word.ts'
 import type { LeaseMessage, LeaseOrder, LeaseThreadData } from './lease.ts'
 import { monotonic } from './monotonic.ts'
+import { rescueTails } from './tail-rescue.ts'
 import { Watchdog } from './watchdog.ts'
 
 const IDLE_MS = 60_000
@@ -20,6 +21,7 @@ const watchdog = new Watchdog({
   maxBlock,
   supervised: blackbox !== undefined,
   held: () => heldJobs(order?.renewal, tasks),
+  rescue: (unsaved) => rescueTails(order?.renewal, unsaved),
   onUnblocked: (blockage) => tell({ kind: 'unblocked', blockage }),
   condemn: async (verdict, policy, paused) => {
     tellBlackbox(blackbox, verdict)

@@ -1,4 +1,5 @@
-import type { Database } from '../store/db.ts'
+import { Database } from '../store/db.ts'
+import type { RenewalOptions } from '../store/renewal.ts'
 import { saveTails, type TailWrite } from '../store/tails.ts'
 
 /** A registered symbol: this package may have been loaded a second time, and each copy has its own lines. */
@@ -21,8 +22,17 @@ export function letRescue(unsaved: Unsaved): () => void {
   return () => all.delete(unsaved)
 }
 
+const PATIENCE_MS = 2_000
+
 /** Keeps what `UNSAVED` gave, from the thread that asked. */
-export async function rescueTails(db: Database, unsaved: unknown): Promise<void> {
-  const tails = typeof unsaved === 'string' ? (JSON.parse(unsaved) as TailWrite[]) : []
-  if (tails.length > 0) await saveTails(db, tails)
+export async function rescueTails(renewal: RenewalOptions | undefined, unsaved: string): Promise<void> {
+  const tails = JSON.parse(unsaved) as TailWrite[]
+  if (renewal === undefined || tails.length === 0) return
+  const { url, direct, schema } = renewal
+  const db = new Database({ url: direct?.url ?? url, schema, connections: 1, statementTimeout: PATIENCE_MS })
+  try {
+    await saveTails(db, tails)
+  } finally {
+    await db.close()
+  }
 }

@@ -1,6 +1,7 @@
 import type { Database } from '../store/db.ts'
 import { saveTails, type TailLine, type TailWrite } from '../store/tails.ts'
 import type { Attempt } from './attempt.ts'
+import { leaveLines } from './last-lines.ts'
 import { monotonic } from './monotonic.ts'
 import { lineText, Tail } from './tail.ts'
 import { letRescue } from './tail-rescue.ts'
@@ -13,6 +14,8 @@ const SOONEST_MS = 250
 
 export interface TailsOptions {
   readonly db: Database
+  /** Where a supervisor hears the last of this process. */
+  readonly blackbox?: number | undefined
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -29,17 +32,25 @@ export class Tails {
   #flushedAt = Number.NEGATIVE_INFINITY
   #flushing: Promise<void> | undefined
   readonly #forgo: () => void
+  readonly #atExit = (): void => {
+    const { blackbox } = this.#options
+    if (blackbox !== undefined)
+      leaveLines(
+        blackbox,
+        this.#unsaved().map(({ write }) => write),
+      )
+  }
 
   constructor(options: TailsOptions) {
     this.#options = options
     this.#forgo = letRescue(() => this.#unsaved().map(({ write }) => write))
+    if (options.blackbox !== undefined) process.on('exit', this.#atExit)
   }
 
   note(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
     // What still runs of it, a timer that leaked, has no job any more.
     if (attempt.over) return
-    attempt.tail ??= new Tail()
-    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    noteLine(attempt, level, message, data)
     this.#behind.add(attempt)
     this.#schedule(EVERY_MS)
   }
@@ -59,6 +70,7 @@ export class Tails {
   /** Resolves when what is on its way has been written. */
   async stop(): Promise<void> {
     this.#forgo()
+    process.off('exit', this.#atExit)
     clearTimeout(this.#timer)
     this.#behind.clear()
     await this.#flushing
@@ -107,4 +119,10 @@ export class Tails {
       this.#options.onTrouble(error)
     }
   }
+}
+
+/** Remembers a line, for whoever writes the end of the run. */
+export function noteLine(attempt: Attempt, level: Level, message: string, data: object | undefined): void {
+  attempt.tail ??= new Tail()
+  attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
 }

@@ -3,7 +3,9 @@ import type { Verdict } from '../model/verdict.ts'
 import { type Paused, pauseMain } from './inspect.ts'
 import { monotonic } from './monotonic.ts'
 import type { StoppedPolicy } from './settle-verdict.ts'
+import { UNSAVED } from './tail-rescue.ts'
 import { WATCHED, type Watched } from './watched.ts'
+import { within } from './within.ts'
 
 /** What blocked the event loop, told when it turns again. */
 export interface Blockage {
@@ -29,12 +31,16 @@ export interface WatchdogOptions {
   readonly supervised: boolean
   /** What this worker holds, as the database has it: for a main thread that does not answer. */
   readonly held: () => Promise<readonly HeldJob[]>
+  /** Keeps what the runs have logged: a blocked loop sends nothing by itself. */
+  readonly rescue: (unsaved: string) => Promise<void>
   readonly onUnblocked: (blockage: Blockage) => void
   /** Ends this process. `paused`: its main thread stands still until then. */
   readonly condemn: (verdict: Verdict, policy: StoppedPolicy | undefined, paused: Paused | undefined) => Promise<void>
 }
 
 const CHECK_MS = 100
+/** The end of a process does not wait longer for the lines that its runs have logged. */
+const RESCUE_MS = 250
 /** Blocked for as long as this, somebody is to blame. */
 const FIRST_LOOK_MS = 500
 const LOOK_AGAIN_MS = 5_000
@@ -65,6 +71,7 @@ export class Watchdog {
   #seen: Watched | undefined
   #stack: string | undefined
   #held: readonly HeldJob[] | undefined
+  #rescued = '[]'
 
   constructor(options: WatchdogOptions) {
     this.#options = options
@@ -121,12 +128,21 @@ export class Watchdog {
     const seen = typeof paused.value === 'string' ? (JSON.parse(paused.value) as Watched) : undefined
     this.#seen = seen
     this.#stack = paused.stack
+    const rescued = this.#rescue(await paused.evaluate(UNSAVED))
     const end = this.#endOf(seen)
-    if (end !== undefined && now >= end)
+    if (end !== undefined && now >= end) {
+      await within(rescued, RESCUE_MS)
       return this.#condemn(verdictOf(seen, blocked, paused.stack), seen?.policy, paused)
+    }
     this.#lookAt = now + (seen === undefined ? LOOK_SOON_MS : LOOK_AGAIN_MS)
     await paused.resume()
     if (seen !== undefined && end !== undefined) this.#lookAt = Math.min(this.#lookAt, Math.max(end, now + CHECK_MS))
+  }
+
+  async #rescue(unsaved: unknown): Promise<void> {
+    if (typeof unsaved !== 'string' || unsaved === this.#rescued) return
+    this.#rescued = unsaved
+    await this.#options.rescue(unsaved).catch(() => {})
   }
 
   /** When the process is to end if its loop is still blocked, monotonic ms. */

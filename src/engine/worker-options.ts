@@ -36,8 +36,8 @@ export interface WorkerOptions {
   readonly maxBlock: number
   /** ms between two periodic checkpoints. */
   readonly checkpointEvery: number
-  /** ms that a run may take of which a stop keeps nothing, before it is named; default 15 minutes. */
-  readonly maxRun?: number | undefined
+  /** ms that a run may take of which a stop keeps nothing, before it is named. */
+  readonly maxRun: number
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
   /** ms that ended jobs are kept. */

@@ -2,7 +2,7 @@ import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
 import type { VerdictKind } from '../model/verdict.ts'
-import { MAX_RUN_MS, type WorryKind } from '../model/worry.ts'
+import type { WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
 import { loadMarks } from '../store/upkeep.ts'
@@ -69,7 +69,7 @@ export class Worker {
     this.#options = options
     this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
-    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun ?? MAX_RUN_MS, log: options.log })
+    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun, log: options.log })
     this.#keeper = new LeaseKeeper(options.maxBlock, {
       blackbox: options.blackbox,
       tasks: new Map([...options.tasks].map(([name, task]) => [name, factsOf(task)])),
@@ -84,7 +84,11 @@ export class Worker {
       onSettled: () => this.#claimer?.settled(),
       onTrouble: (error) => this.#trouble('settling', error),
     })
-    this.#tails = new Tails({ db, onTrouble: (error) => this.#trouble('keeping log lines', error) })
+    this.#tails = new Tails({
+      db,
+      blackbox: options.blackbox,
+      onTrouble: (error) => this.#trouble('keeping log lines', error),
+    })
     const ports: Pick<ExecutePorts, 'log' | 'checkpointed' | 'crowded'> = {
       log: (level, message, data, attempt) => {
         this.#tails.note(attempt, level, message, data)
@@ -96,6 +100,7 @@ export class Worker {
     this.#executor = new Executor({
       ...options,
       ...ports,
+      opened: (attempt, from) => this.#worries.startsFrom(attempt, from),
       hardStop: (attempt, error) => this.condemn(attempt, 'hard-limit', error),
     })
     this.#isolation =

@@ -41,14 +41,15 @@ export class Worries {
     this.#say(worryOfStops(job), { job: job.id, task: job.task })
   }
 
-  /** A job that was interrupted before begins anew; who stopped it may not have been able to say so. */
-  starts({ job, task }: Attempt): void {
-    if (job.interruptions === 0 || task.interrupt === 'resume') return
-    this.#say(worryOfStops({ fruitless: job.interruptions, resumes: false }), {
-      job: job.id,
-      task: job.task,
-      run: job.run,
-    })
+  /** A job that was interrupted before begins anew: whoever stopped it is gone, and what it counted with it. */
+  starts(attempt: Attempt): void {
+    if (attempt.job.interruptions === 0 || attempt.task.kind === 'iteration') return
+    this.startsFrom(attempt, { fruitless: attempt.job.interruptions, resumes: false })
+  }
+
+  /** The same of an iteration, which knows where it goes on. */
+  startsFrom({ job, task }: Attempt, stops: { readonly fruitless: number; readonly resumes: boolean }): void {
+    this.#say(worryOfStops(stops), { job: job.id, task: task.name, run: job.run })
   }
 
   #watch(): void {

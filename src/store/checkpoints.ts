@@ -13,6 +13,10 @@ export interface Checkpoint {
   readonly rate: number | undefined
   /** Whether the worker of the run before vanished, so that what it did after its last checkpoint is done again. */
   readonly afterLoss: boolean
+  /** Interruptions since the cursor last moved on. */
+  readonly fruitless: number
+  /** There is a cursor to go on from. */
+  readonly resumes: boolean
   /** Set when the iteration was fanned out. */
   readonly part: { readonly root: string; readonly index: number; readonly of: number } | undefined
 }
@@ -38,6 +42,8 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
     cursor: string | null
     rate: number | null
     before: string | null
+    fruitless: number
+    resumes: boolean
     root: string | null
     part: number
     parts: number
@@ -49,6 +55,8 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
     cursor: row.cursor === null ? undefined : JSON.parse(row.cursor),
     rate: row.rate ?? undefined,
     afterLoss: row.before === 'lost' || row.before === 'crashed',
+    fruitless: row.fruitless,
+    resumes: row.resumes,
     part: row.root === null ? undefined : { root: row.root, index: row.part, of: row.parts },
   }
 }

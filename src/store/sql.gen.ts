@@ -395,7 +395,8 @@ order by n.id desc`,
 from :schema.lease l
 join :schema.worker w on w.key = l.worker
 order by w.key`,
-  load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, c.rate, p.root, p.part, p.parts,
+  load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, c.rate, j.interruptions - coalesce(c.interruptions, 0) as fruitless,
+  coalesce(c.moved, 0) > 0 as resumes, p.root, p.part, p.parts,
   (select t.outcome from :schema.trail t where t.job = $1 and t.run = $2 - 1 limit 1) as before
 from :schema.job j
 left join :schema.checkpoint c on c.id = j.id

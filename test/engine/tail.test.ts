@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { Attempt } from '../../src/engine/attempt.ts'
+import { keepLines } from '../../src/engine/last-lines.ts'
 import { lineText, TAIL_BYTES, TAIL_LINES } from '../../src/engine/tail.ts'
 import { Tails } from '../../src/engine/tails.ts'
 import { array, range } from '../../src/sources.ts'
 import { Database } from '../../src/store/db.ts'
 import { showTails } from '../../src/store/tails.ts'
 import type { TaskDefinition } from '../../src/tasks/definition.ts'
-import { talk } from '../fixtures/apps/talk.ts'
+import { blurt, talk } from '../fixtures/apps/talk.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
@@ -188,6 +189,51 @@ test('what a worker said until three seconds before it was killed is there', asy
   expect(killedAt - (times.at(-1) ?? 0)).toBeLessThan(3_000)
   expect(numbers).toEqual(upTo(numbers.length).map((n) => n + (numbers[0] ?? 0)))
 })
+
+test('what a dying process wrote is believed no further than its types', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const door = gate()
+  const hold = jobs.task({ name: 'hold', run: () => door.pass() })
+  await stage.start(jobs.app({ tasks: [hold] }))
+  const { id } = await jobs.enqueue(hold)
+  await door.reached
+  const tail = { kind: 'tail', id, run: 1, said: 1, lines: '[[1,"info","last"]]' }
+  const bad = [
+    { id: `${id}'` },
+    { run: '1' },
+    { said: 1.5 },
+    { lines: '{}' },
+    { lines: 'x' },
+    { kind: 'other' },
+    { id: [id] },
+  ]
+  const words = [...bad.map((change) => JSON.stringify({ ...tail, ...change })), '', '{', 'null', '1', '"tail"']
+  await keepLines(stage.db, words)
+  expect(await said(stage, id)).toEqual([])
+  await keepLines(stage.db, [...words, JSON.stringify(tail)])
+  expect(await said(stage, id)).toEqual(['1 info last'])
+  door.open()
+  await stage.ended(id)
+})
+
+for (const [what, HARD] of [
+  ['a worker that is killed while its loop is blocked', '1m'],
+  ['a worker that ends at a hard limit', '700ms'],
+] as const) {
+  test(`what was said before a loop that never gives way is there: ${what}`, async () => {
+    await using stage = await stages()
+    const place = { database: stage.database, schema: stage.schema, env: { HARD } }
+    await using worker = await startWorkerProcess({ app: 'talk', ...place })
+    const { id } = await stage.holdfast().enqueue(blurt)
+    if (HARD === '1m') {
+      await until(async () => (await said(stage, id)).length > 0, { deadline: 3_000, what: 'it is kept by then' })
+      worker.signal('SIGKILL')
+    }
+    await worker.exit()
+    expect(await said(stage, id)).toEqual(['1 info before the loop'])
+  })
+}
 
 function anAttempt(): Attempt {
   const job = { id: '01990000-0000-7000-8000-000000000001', run: 1 }

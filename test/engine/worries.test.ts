@@ -39,6 +39,11 @@ test('three interruptions at the same place are named as soon as the third has h
     expect(worries(worker), `after round ${round}`).toEqual(said)
     expect(await showJob(stage.db, id)).toMatchObject({ interruptions: round + 1, fruitless: round + 1 })
   }
+  // Whoever said so is gone, and its counters with it: who goes on says it again.
+  const next = await stage.start(jobs.app({ tasks: [stuck] }))
+  expect(await next.logged('at the same place')).toMatchObject({ worry: 'no-progress', job: id, run: 4 })
+  expect(next.worries).toEqual({ 'no-progress': 1, 'starts-over': 0, 'runs-long': 0 })
+  await next.shutdown({ reason: 'deploy', mode: 'cold' })
 })
 
 test('a job that starts over is named before its third start', async () => {

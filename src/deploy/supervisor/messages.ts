@@ -24,6 +24,8 @@ export interface ChildBeat {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** How often jobs that get nowhere were named, by kind. */
+  readonly worries: Readonly<Record<string, number>>
 }
 
 /** Its last word after a stop. `drained` is missing when it had not begun to work. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../store/db.ts'
 import { wake } from '../../store/jobs.ts'
-import { type Death, releaseWorker, revokeWorker } from '../../store/workers.ts'
+import { type Death, type Released as ReleasedJob, releaseWorker, revokeWorker } from '../../store/workers.ts'
 
 export interface Released {
   readonly jobs: number
@@ -16,13 +16,20 @@ const PAUSE_MOST_MS = 100
  * Gives the jobs of a dead process back, at once: no lease has to run out. The server needs a moment to see that the connection of
  * the dead is gone, and until then a transaction may hide a job: those are asked for again, for `patience` ms.
  */
-export async function releaseDead(db: Database, key: number, how: Death, patience: number): Promise<Released> {
+export async function releaseDead(
+  db: Database,
+  key: number,
+  how: Death,
+  patience: number,
+  onFreed: (job: ReleasedJob) => void = () => {},
+): Promise<Released> {
   const until = performance.now() + patience
   await revokeWorker(db, key, true)
   let jobs = 0
   for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MOST_MS)) {
     const { freed, left } = await releaseWorker(db, key, how)
     jobs += freed.length
+    for (const job of freed) onFreed(job)
     for (const queue of new Set(freed.map((job) => job.queue))) if (queue !== null) await wake(db, queue)
     if (left === 0 || performance.now() + pause > until) return { jobs, left }
     await sleep(pause)

@@ -1,5 +1,7 @@
+import { keepLines } from '../../engine/last-lines.ts'
 import { type Death, describeDeath, factsOfDeath } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
+import { type Worry, worryOfStops } from '../../model/worry.ts'
 import { Database } from '../../store/db.ts'
 import type { Drained } from '../drain.ts'
 import { RestartBackoff } from './backoff.ts'
@@ -45,6 +47,7 @@ export class Supervisor {
   readonly #children = new Set<Child>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #deaths = new Map<string, number>()
+  readonly #worries = new Map<string, number>()
   readonly #end = Promise.withResolvers<SupervisorEnd>()
   #db: Database | undefined
   #graceMs: number
@@ -80,6 +83,13 @@ export class Supervisor {
   /** Process starts so far, and deaths by their cause. */
   get counts(): { readonly starts: number; readonly deaths: ReadonlyMap<string, number> } {
     return { starts: this.#starts, deaths: this.#deaths }
+  }
+
+  /** How often jobs that get nowhere were named, here and in all the processes that there were, by kind. */
+  get worries(): ReadonlyMap<string, number> {
+    const all = new Map(this.#worries)
+    for (const { beat } of this.#children) addTo(all, beat?.worries)
+    return all
   }
 
   /** Runs in progress, as the processes said last. */
@@ -158,6 +168,7 @@ export class Supervisor {
       await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
     }
     this.#children.delete(child)
+    addTo(this.#worries, child.beat?.worries)
     if (child.drained !== undefined) this.#drained = sum(this.#drained, child.drained)
     if (this.stopping) return this.#endIfOver()
     // Nothing ever worked: that is a mistake in the set-up, and whoever started this must see it as one.
@@ -186,6 +197,7 @@ export class Supervisor {
     const begun = performance.now()
     const cause = describeDeath(death)
     const orderly = child.drained !== undefined
+    await keepLines(db, child.lastWords).catch(() => {})
     const verdicts = await settleCulprits(db, key, child.lastWords, started.tasks)
     const { log } = this.#options
     for (const { message, job } of verdicts)
@@ -199,12 +211,20 @@ export class Supervisor {
       error: stopped ? undefined : { name: 'Crashed', message: cause, ...factsOfDeath(death) },
     } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
-    const { jobs, left } = await releaseDead(db, key, how, patience)
+    const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {
+      if (stopped) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
+    })
     const ms = Math.round(performance.now() - begun)
     const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
     const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
     const facts = { worker: key, pid: child.pid, jobs, ms, ...factsOfDeath(death) }
     log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
+  }
+
+  #worry(worry: Worry | undefined, data: object): void {
+    if (worry === undefined) return
+    this.#worries.set(worry.kind, (this.#worries.get(worry.kind) ?? 0) + 1)
+    this.#options.log('warn', worry.message, { ...data, worry: worry.kind })
   }
 
   #releaseFailed(child: Child, error: unknown): void {
@@ -231,6 +251,10 @@ export class Supervisor {
     this.#end.resolve({ drained: this.#everStarted ? (this.#drained ?? NOTHING) : undefined, failed: this.#failed })
     void this.#db?.close().catch(() => {})
   }
+}
+
+function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number>> = {}): void {
+  for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count)
 }
 
 const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }

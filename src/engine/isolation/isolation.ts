@@ -20,8 +20,6 @@ export interface AwayEvents {
   readonly ended: (outcome: Outcome) => void
 }
 
-/** So many crashes without progress make a job a suspect: it runs alone, so that its next death proves something. */
-const SUSPECT_CRASHES = 2
 const NO_CELL_PAUSE_MS = 5_000
 const SOLO: Where = { in: 'process', recycleAfter: 1, heapMb: undefined }
 
@@ -42,13 +40,13 @@ export class Isolation {
   }
 
   /** Whether this attempt must not run in the worker itself. */
-  takes({ task, job }: Attempt): boolean {
-    return task.isolate !== undefined || job.crashes >= SUSPECT_CRASHES
+  takes({ task, suspect }: Attempt): boolean {
+    return task.isolate !== undefined || suspect
   }
 
   run(attempt: Attempt, events: AwayEvents): void {
     if (attempt.job.expired) return events.ended({ kind: 'expired' })
-    const alone = attempt.job.crashes >= SUSPECT_CRASHES
+    const alone = attempt.suspect
     // A thread's death may be everybody's: a suspect gets a process.
     const where = alone ? { ...SOLO, heapMb: attempt.task.isolate?.heapMb } : (attempt.task.isolate ?? SOLO)
     let leave = (): void => {}

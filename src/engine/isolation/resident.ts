@@ -10,6 +10,7 @@ import { Executor, outcomeOfError } from '../execute.ts'
 import type { ExecutePorts } from '../execute-ports.ts'
 import { Ledger } from '../ledger.ts'
 import { planOf } from '../plan.ts'
+import { noteLine } from '../tails.ts'
 import { type Order, packAsked, type Report, unpackAsked } from './messages.ts'
 
 export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded'> {
@@ -98,7 +99,10 @@ export class Resident {
     this.#options.report({ kind: 'ended', plan, settled, where, asked: packAsked(attempt.asked), spent })
   }
 
-  #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, { job }: Attempt): void {
+  #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, attempt: Attempt): void {
+    const { job } = attempt
+    // For the transaction that completes it: after that, the worker may write nothing more for this job.
+    noteLine(attempt, level, message, data)
     const late = this.#attempt?.job === job ? undefined : { job: job.id, task: job.task, run: job.run }
     this.#options.report({ kind: 'log', level, message: String(message), data: plain(data), late })
   }
