@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { settleVerdict } from '../../src/engine/settle-verdict.ts'
 import { decodeVerdict, type Verdict } from '../../src/model/verdict.ts'
-import { call, churn, deaf, finishes, restarts, rude, spin, stuck, walks } from '../fixtures/apps/limits.ts'
+import { call, churn, deaf, finishes, heeds, restarts, rude, spin, stuck, walks } from '../fixtures/apps/limits.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Witness } from '../support/witness.ts'
@@ -154,6 +155,19 @@ test('code that ignores its signal has its process replaced at the hard limit: i
     expect(await yard.stage.find(safe)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0, losses: 0 })
   await using _heir = await yard.worker()
   await allCompleted(yard.stage, ids)
+})
+
+test('a process that was frozen past both limits gives its code the time to end', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { LEASE: '30s' } })
+  const { id } = await yard.jobs.enqueue(heeds)
+  await begun(yard, 'heeds')
+  worker.signal('SIGSTOP')
+  await sleep(3_000)
+  worker.signal('SIGCONT')
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'failed', error: { code: 'HF_TIME_LIMIT' } })
+  await sleep(1_000)
+  expect(worker.ended).toBeUndefined()
 })
 
 test('a supervised process says so, hands off, and dies', async () => {
