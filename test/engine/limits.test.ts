@@ -103,6 +103,24 @@ test('a supervised process gives its verdict, and dies: settling is left to whoe
   )
 })
 
+test('under `holdfast work` the worker is replaced, the jobs beside it go on within a second on other slots, none has failed', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ entry: 'cli' })
+  const ids = await neighbours(yard)
+  const { id } = await yard.jobs.enqueue(spin, { ms: 600_000 })
+  const from = await begun(yard, 'spin')
+  await using _other = await yard.worker({ queues: ['beside'] })
+  await allCompleted(yard.stage, ids)
+  for (const task of ['restarts', 'walks', 'finishes']) {
+    const again = yard.witness.saw('begin').find((sighting) => sighting['task'] === task && sighting['run'] === 2)
+    if (task !== 'walks') expect((again?.at ?? Infinity) - from, task).toBeLessThan(1_000 + 1_000 + SLOW_MACHINE)
+  }
+  for (const each of ids) expect(await yard.stage.find(each)).toMatchObject({ interruptions: 1, losses: 0, crashes: 0 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, run: 2 })
+  expect(worker.ended).toBeUndefined()
+  expect(worker.log.filter((line) => line.msg === 'Worker started')).toHaveLength(2)
+})
+
 test('a loop blocked for three leases within its limit keeps the lease: no second run, and the log names who it was', async () => {
   await using yard = await openYard()
   const env = { LEASE: '2s', SOFT: '20s', HARD: '25s' }
