@@ -2,7 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { settleVerdict } from '../../src/engine/settle-verdict.ts'
 import { decodeVerdict, type Verdict } from '../../src/model/verdict.ts'
-import { call, churn, deaf, finishes, heeds, restarts, rude, spin, stuck, walks } from '../fixtures/apps/limits.ts'
+import {
+  call,
+  churn,
+  deaf,
+  finishes,
+  heeds,
+  restarts,
+  rude,
+  spin,
+  steady,
+  stuck,
+  stuckAlone,
+  walks,
+} from '../fixtures/apps/limits.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Witness } from '../support/witness.ts'
@@ -228,21 +241,37 @@ for (const how of ['timer', 'rejection'] as const) {
   }
 }
 
-test('an iteration that stands still is stopped, fails, and goes on from its checkpoint', async () => {
+for (const task of [stuck, stuckAlone]) {
+  test(`an iteration that stands still is stopped, fails, and goes on from its checkpoint: ${task.name}`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker()
+    const { id } = await yard.jobs.enqueue(task)
+    await worker.logged('The run made no progress for')
+    expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
+    const seen = yard.witness.saw('item').map(({ n, run }) => [n, run])
+    expect(seen).toEqual([...[0, 1].map((n) => [n, 1]), ...[1, 2].map((n) => [n, 2])])
+    const [trail] = await yard.stage.sql('select error from :schema.trail where job = $1', [id])
+    expect(trail).toMatchObject({ error: { code: 'HF_STALLED' } })
+    expect(worker.ended).toBeUndefined()
+  })
+}
+
+test('in a process of its own, one that does not hear its signal is killed alone', async () => {
   await using yard = await openYard()
-  await using worker = await yard.worker()
-  const { id } = await yard.jobs.enqueue(stuck)
-  await worker.logged('The run made no progress for')
-  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
-  expect(yard.witness.saw('item').map(({ n, run }) => [n, run])).toEqual([
-    [0, 1],
-    [1, 1],
-    [1, 2],
-    [2, 2],
-  ])
-  const [trail] = await yard.stage.sql('select error from :schema.trail where job = $1', [id])
-  expect(trail).toMatchObject({ error: { code: 'HF_STALLED' } })
+  await using worker = await yard.worker({ env: { HEEDS: 'no' } })
+  const beside = await yard.jobs.enqueue(restarts)
+  await begun(yard, 'restarts')
+  const { id } = await yard.jobs.enqueue(stuckAlone)
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, run: 2, items: 3 })
+  expect(await yard.stage.find(beside.id)).toMatchObject({ state: 'running', run: 1 })
   expect(worker.ended).toBeUndefined()
+})
+
+test('and one that gets on is left alone there, however long it takes', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(steady)
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, run: 1, items: 40 })
 })
 
 test('one that stands still and does not hear its signal has its process replaced', async () => {
