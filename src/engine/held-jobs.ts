@@ -1,3 +1,4 @@
+import { SUSPECT_AFTER } from '../model/worry.ts'
 import { Database } from '../store/db.ts'
 import { readClaims } from '../store/jobs.ts'
 import type { RenewalOptions } from '../store/renewal.ts'
@@ -34,7 +35,8 @@ export async function heldJobs(
     const held = await readClaims(db, worker, [])
     return held.flatMap((job) => {
       const facts = tasks.get(job.task)
-      return facts === undefined || facts.away ? [] : [{ job: condemnedOf(job), ...facts }]
+      if (facts === undefined || facts.away || job.crashes >= SUSPECT_AFTER) return []
+      return [{ job: condemnedOf(job), ...facts }]
     })
   } finally {
     await db.close()
