@@ -24,7 +24,9 @@ import { test } from './support.ts'
 
 const stages = useStages()
 /** What a busy machine may add to any bound. */
-const SLOW_MACHINE = 1_500
+const SLOW_MACHINE = 5_000
+/** Where nothing may wait for one to run out: half of it is over any bound, however busy the machine is. */
+const A_LEASE = 120_000
 
 async function openYard() {
   const stage = await stages()
@@ -116,17 +118,18 @@ test('a supervised process gives its verdict, and dies: settling is left to whoe
   )
 })
 
-test('under `holdfast work` the worker is replaced, the jobs beside it go on within a second on other slots, none has failed', async () => {
+test('under `holdfast work` the worker is replaced, the jobs beside it go on at once on other slots, none has failed', async () => {
   await using yard = await openYard()
-  await using worker = await yard.worker({ entry: 'cli' })
+  const env = { LEASE: `${A_LEASE}ms` }
+  await using worker = await yard.worker({ entry: 'cli', env })
   const ids = await neighbours(yard)
   const { id } = await yard.jobs.enqueue(spin, { ms: 600_000 })
   const from = await begun(yard, 'spin')
-  await using _other = await yard.worker({ queues: ['beside'] })
+  await using _other = await yard.worker({ queues: ['beside'], env })
   await allCompleted(yard.stage, ids)
   for (const task of ['restarts', 'walks', 'finishes']) {
     const again = yard.witness.saw('begin').find((sighting) => sighting['task'] === task && sighting['run'] === 2)
-    if (task !== 'walks') expect((again?.at ?? Infinity) - from, task).toBeLessThan(1_000 + 1_000 + SLOW_MACHINE)
+    if (task !== 'walks') expect((again?.at ?? Infinity) - from, task).toBeLessThan(A_LEASE / 2)
   }
   for (const each of ids) expect(await yard.stage.find(each)).toMatchObject({ interruptions: 1, losses: 0, crashes: 0 })
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, run: 2 })
@@ -143,7 +146,7 @@ test('a loop blocked for three leases within its limit keeps the lease: no secon
   await using _other = await yard.worker({ env })
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0, failures: 0 })
   expect(yard.witness.saw('begin')).toHaveLength(1)
-  const line = await worker.logged('The event loop was blocked for')
+  const line = await worker.logged(/The event loop was blocked for .* by task spin/)
   expect(line).toMatchObject({ job: id, task: 'spin', stack: expect.stringContaining('at spinFor') })
   expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9]\.\d|1\d)s by task spin/)
 })
@@ -271,7 +274,7 @@ test('and one that gets on is left alone there, however long it takes', async ()
   await using yard = await openYard()
   await using _worker = await yard.worker()
   const { id } = await yard.jobs.enqueue(steady)
-  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, run: 1, items: 40 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, run: 1, items: 50 })
 })
 
 test('one that stands still and does not hear its signal has its process replaced', async () => {
