@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { limitTasks, overdueTasks } from '../tasks/limits.ts'
 import type { LoadedApp } from './config.ts'
-import { type Check, ok, warning } from './doctor-check.ts'
+import { type Check, ok, warning, wrong } from './doctor-check.ts'
 import { wrapperWarning } from './wrapper.ts'
 
 /** The files of this project, where there is a config. */
@@ -12,6 +13,7 @@ export interface Project {
 
 export const PROJECT_CHECKS: readonly Check<Project>[] = [
   { name: 'grace', look: grace },
+  { name: 'limits', look: limits },
   { name: 'start', look: start },
 ]
 
@@ -27,6 +29,18 @@ function grace({ loaded }: Project) {
     'Nobody says how long the platform waits between its stop signal and SIGKILL, so 30s are assumed.',
     'Set HOLDFAST_GRACE for workers from the same value that configures the platform. Defaults: Kubernetes, ECS, Heroku and Render 30s; Docker and Cloud Run 10s; Fly and Nomad 5s; PM2 1.6s; Railway 0s.',
   )
+}
+
+/** Whether a deploy can wait for every task that must finish. One that cannot be waited for is the finding itself. */
+function limits({ loaded }: Project) {
+  if (loaded === undefined) return ok('There is no config file here, and so no task to look at')
+  const { registry, client, configure } = loaded.internals
+  const { warnings } = limitTasks(registry.tasks, client.queues, configure(process.env['HOLDFAST_GRACE']), new Date())
+  const overdue = overdueTasks(registry.tasks, new Date()).map(({ name, legacy }) => `${name} (${legacy?.until})`)
+  const cure = 'Make them iterations, let them restart, or lower their timeLimit; `legacy` is for the time being.'
+  if (overdue.length > 0) return wrong(`The time of these legacy tasks is over: ${overdue.join(', ')}.`, cure)
+  if (warnings.length > 0) return warning(`${warnings.join('. ')}.`, cure)
+  return ok('A deploy can wait for every task that must finish')
 }
 
 const WRAPPED = /\b(npm|npx|yarn|pnpm|pnpx|bunx?)\b/

@@ -1,3 +1,4 @@
+import { SUSPECT_AFTER } from '../model/worry.ts'
 import { Database } from '../store/db.ts'
 import { readClaims } from '../store/jobs.ts'
 import type { RenewalOptions } from '../store/renewal.ts'
@@ -11,15 +12,17 @@ export interface TaskFacts {
   /** ms; undefined: no limit. */
   readonly hard: number | undefined
   readonly policy: StoppedPolicy
+  /** It runs in a process or thread of its own, and blocks no event loop but that one's. */
+  readonly away: boolean
 }
 
 export function factsOf(task: TaskDefinition): TaskFacts {
-  return { hard: task.timeLimit?.hard, policy: stoppedPolicy(task) }
+  return { hard: task.timeLimit?.hard, policy: stoppedPolicy(task), away: task.isolate !== undefined }
 }
 
 const PATIENCE_MS = 2_000
 
-/** The jobs that the database says this worker holds; those that have ended and are not written yet are among them. */
+/** The jobs that the database says this worker holds in its own process; those that have ended and are not written yet are among them. */
 export async function heldJobs(
   renewal: RenewalOptions | undefined,
   tasks: ReadonlyMap<string, TaskFacts>,
@@ -32,7 +35,8 @@ export async function heldJobs(
     const held = await readClaims(db, worker, [])
     return held.flatMap((job) => {
       const facts = tasks.get(job.task)
-      return facts === undefined ? [] : [{ job: condemnedOf(job), ...facts }]
+      if (facts === undefined || facts.away || job.crashes >= SUSPECT_AFTER) return []
+      return [{ job: condemnedOf(job), ...facts }]
     })
   } finally {
     await db.close()

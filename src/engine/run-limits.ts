@@ -37,10 +37,12 @@ export class RunLimits {
   #soft(): void {
     const { soft, hard } = this.#limit
     const attempt = this.#attempt
+    // Where the whole process stood still, or somebody else's code blocked it, the time to clean up begins now.
+    const now = monotonic() - attempt.startedAt
     const text = `The run took longer than its limit of ${formatDuration(soft)}`
     attempt.interrupt('limit', new HoldfastError('HF_TIME_LIMIT', text), true)
     if (attempt.onTimeout !== undefined) this.#cleaning = this.#cleanUp(attempt.onTimeout)
-    this.#wait(Math.max(hard, soft + LEAST_MS), () => this.#hard())
+    this.#wait(now + Math.max(hard - soft, LEAST_MS), () => this.#hard())
   }
 
   async #cleanUp(onTimeout: () => unknown): Promise<void> {

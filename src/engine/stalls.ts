@@ -7,6 +7,8 @@ import { Service } from './service.ts'
 
 export interface StallOptions {
   readonly attempts: ReadonlySet<Attempt>
+  /** Its code has not begun: it waits for a process of its own. */
+  readonly waits: (attempt: Attempt) => boolean
   readonly log: (level: 'warn', message: string, data: object) => void
   readonly hardStop: (attempt: Attempt, error: Error) => void
 }
@@ -45,7 +47,8 @@ export class StallWatch {
       const { stallAfter } = attempt.task
       if (stallAfter === undefined) continue
       every = Math.min(every, Math.max(50, stallAfter / 4))
-      if (this.#seen.get(attempt) === attempt.steps) this.#standsStill(attempt, now - attempt.movedAt, stallAfter)
+      if (this.#seen.get(attempt) === attempt.steps && !this.#options.waits(attempt))
+        this.#standsStill(attempt, now - attempt.movedAt, stallAfter)
       else {
         this.#seen.set(attempt, attempt.steps)
         attempt.movedAt = now

@@ -62,11 +62,15 @@ function describe(when: When): string {
   return when.kind === 'delay' ? `for ${formatDuration(when.ms)}` : `until ${when.iso}`
 }
 
+/** On a busy machine a process may not get to run for that long. */
+const NOBODYS_MS = 2_000
+
 /** Short blocks are everybody's; one that was long enough to be looked at has a culprit, who should know. */
 export function sayBlocked(
   { ms, job, stack }: Blockage,
   log: (level: 'warn', message: string, data: object) => void,
 ): void {
+  if (job === undefined && ms < NOBODYS_MS) return
   const whose = job === undefined ? 'code of no known run' : `task ${job.task}`
   const data = job === undefined ? { stack } : { job: job.id, task: job.task, run: job.run, stack }
   log('warn', `The event loop was blocked for ${formatDuration(ms)} by ${whose}: nothing else ran here meanwhile`, data)

@@ -122,8 +122,10 @@ export class Watchdog {
     this.#looked = true
     if (paused === undefined) {
       this.#lookAt = now + LOOK_SOON_MS
+      const first = this.#patience === PATIENCE_MS
       this.#patience = Math.min(this.#patience * 2, PATIENCE_MOST_MS)
-      return this.#lookInDatabase(blocked)
+      // Once may be for want of a processor.
+      return first ? undefined : this.#lookInDatabase(blocked)
     }
     const seen = typeof paused.value === 'string' ? (JSON.parse(paused.value) as Watched) : undefined
     this.#seen = seen

@@ -133,8 +133,12 @@ export class Worker {
     })
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
+      waits: (attempt) => attempt.steps === 0 && this.#isolation?.takes(attempt) === true,
       log: options.log,
-      hardStop: (attempt, error) => this.condemn(attempt, 'stalled', error),
+      hardStop: (attempt, error) => {
+        const killed = this.#isolation?.kill(attempt, { kind: 'failed', error, retry: 'policy' })
+        if (killed !== true) this.condemn(attempt, 'stalled', error)
+      },
     })
     const url = options.listenUrl
     if (url !== undefined) {

@@ -69,6 +69,11 @@ function cures({ delivery, timeLimit }: TaskDefinition, { maxFinishMs, shutdown 
   return found
 }
 
+/** The tasks whose time to be improved is over. */
+export function overdueTasks(tasks: readonly TaskDefinition[], now: Date): readonly TaskDefinition[] {
+  return tasks.filter(({ legacy }) => legacy !== undefined && isOverdue(legacy, now))
+}
+
 function legacyWarning(task: TaskDefinition, config: Limits, now: Date): string[] {
   const { legacy, name } = task
   if (legacy === undefined) return []

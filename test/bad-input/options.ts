@@ -140,6 +140,7 @@ export const OPTIONS: readonly Row[] = [
       const later = await jobs.enqueue(anything, 1, { after: '30d' })
       const slow = jobs.task({
         name: 'slow',
+        interrupt: 'restart',
         timeLimit: '60d',
         retry: { backoff: '40d', jitter: 'none' },
         async run(_, { signal, job }) {

@@ -18,7 +18,7 @@ test('all is well where a worker runs and knows its grace', async () => {
   const { ok, ...checks } = await doctor(s, { HOLDFAST_GRACE: '10s' })
   expect(Object.keys(checks)).toEqual([
     ...['database', 'schema', 'clock', 'listen', 'connections', 'snapshots'],
-    ...['workers', 'unserved', 'parked', 'vacuum', 'history', 'grace', 'start'],
+    ...['workers', 'unserved', 'parked', 'vacuum', 'history', 'grace', 'limits', 'start'],
   ])
   // The server is shared by other tests: what they hold open or use is not ours.
   const { snapshots, connections, history, ...mine } = checks
@@ -99,5 +99,28 @@ test('a database that is not there, and one without the schema', async () => {
     status: 'error',
     message: 'There is no schema nothing.',
     cure: expect.stringContaining('holdfast migrate'),
+  })
+})
+
+test('tasks that a deploy cannot wait for are errors, when they are not declared or their time is over', async () => {
+  await using s = await stage()
+  const look = async (task: string) => {
+    await using app = await project({ 'holdfast.config.ts': config(task) })
+    const env = { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, HOLDFAST_GRACE: '30s' }
+    const { checks } = await cliJson(['doctor'], { cwd: app.folder, env })
+    return checks.find((each: { check: string }) => each.check === 'limits')
+  }
+  const legacy = (until: string) =>
+    `jobs.task({ name: 'month-end', timeLimit: '40m', legacy: { reason: 'x', until: '${until}' }, run() {} })`
+  expect(await look(`jobs.task({ name: 'short', timeLimit: '20s', run() {} })`)).toMatchObject({ status: 'ok' })
+  expect(await look(`jobs.task({ name: 'month-end', timeLimit: '40m', run() {} })`)).toMatchObject({
+    ...{ status: 'error', message: expect.stringContaining('month-end: it may take 40m') },
+  })
+  expect(await look(legacy('2099-12-31'))).toMatchObject({
+    status: 'warning',
+    message: expect.stringContaining('is legacy'),
+  })
+  expect(await look(legacy('2020-12-31'))).toMatchObject({
+    ...{ status: 'error', message: expect.stringContaining('month-end (2020-12-31)') },
   })
 })

@@ -1,7 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { LeaseKeeper } from '../../src/engine/lease.ts'
 import { monotonic } from '../../src/engine/monotonic.ts'
+import { decodeVerdict } from '../../src/model/verdict.ts'
 import { expiredWorkers, registerWorker, revokeWorker } from '../../src/store/workers.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
@@ -58,6 +64,33 @@ test('a loop that is blocked for longer than `maxBlock` gives the lease up: a we
   await until(() => seen.lost.length === 1, { what: 'it is told' })
   await keeper.close()
 })
+
+for (const blackbox of ['3', ''] as const) {
+  const end = blackbox === '' ? 'gives the lease up, and is left to itself' : 'is ended, for somebody watches it'
+  test(`code of no run that blocks a whole process for longer than \`maxBlock\` ${end}`, async () => {
+    await using stage = await stages()
+    const names = { name: 'w', build: 'b', release: 'r', tasks: [], queues: [] }
+    const worker = await registerWorker(stage.db, { ...names, lease: 2_000 })
+    const program = fileURLToPath(new URL('../fixtures/wedged.ts', import.meta.url))
+    const child = spawn(
+      process.execPath,
+      ['--no-warnings', program, stage.database, stage.schema, String(worker), blackbox],
+      { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] },
+    )
+    const said = text(child.stdio[3] as Readable)
+    const [code, signal] = await once(child, 'exit')
+    if (blackbox === '') {
+      expect([code, signal, await said]).toEqual([0, null, ''])
+      expect(await expiredWorkers(stage.db)).toMatchObject([{ worker }])
+    } else {
+      expect(signal).toBe('SIGKILL')
+      const verdict = decodeVerdict(await said)
+      expect(verdict).toMatchObject({ kind: 'blocked', stack: expect.stringContaining('at wedge') })
+      expect(verdict?.job).toBeUndefined()
+      expect(verdict?.blockedMs).toBeLessThan(4_000)
+    }
+  })
+}
 
 test('a revoked worker is told at its next renewal, and the thread keeps the next lease', async () => {
   await using stage = await stages()

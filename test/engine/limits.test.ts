@@ -1,7 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { settleVerdict } from '../../src/engine/settle-verdict.ts'
 import { decodeVerdict, type Verdict } from '../../src/model/verdict.ts'
-import { call, churn, deaf, finishes, restarts, rude, spin, stuck, walks } from '../fixtures/apps/limits.ts'
+import {
+  call,
+  churn,
+  deaf,
+  finishes,
+  heeds,
+  restarts,
+  rude,
+  spin,
+  steady,
+  stuck,
+  stuckAlone,
+  walks,
+} from '../fixtures/apps/limits.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness, type Witness } from '../support/witness.ts'
@@ -10,7 +24,9 @@ import { test } from './support.ts'
 
 const stages = useStages()
 /** What a busy machine may add to any bound. */
-const SLOW_MACHINE = 1_500
+const SLOW_MACHINE = 5_000
+/** Where nothing may wait for one to run out: half of it is over any bound, however busy the machine is. */
+const A_LEASE = 120_000
 
 async function openYard() {
   const stage = await stages()
@@ -102,6 +118,25 @@ test('a supervised process gives its verdict, and dies: settling is left to whoe
   )
 })
 
+test('under `holdfast work` the worker is replaced, the jobs beside it go on at once on other slots, none has failed', async () => {
+  await using yard = await openYard()
+  const env = { LEASE: `${A_LEASE}ms` }
+  await using worker = await yard.worker({ entry: 'cli', env })
+  const ids = await neighbours(yard)
+  const { id } = await yard.jobs.enqueue(spin, { ms: 600_000 })
+  const from = await begun(yard, 'spin')
+  await using _other = await yard.worker({ queues: ['beside'], env })
+  await allCompleted(yard.stage, ids)
+  for (const task of ['restarts', 'walks', 'finishes']) {
+    const again = yard.witness.saw('begin').find((sighting) => sighting['task'] === task && sighting['run'] === 2)
+    if (task !== 'walks') expect((again?.at ?? Infinity) - from, task).toBeLessThan(A_LEASE / 2)
+  }
+  for (const each of ids) expect(await yard.stage.find(each)).toMatchObject({ interruptions: 1, losses: 0, crashes: 0 })
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, run: 2 })
+  expect(worker.ended).toBeUndefined()
+  expect(worker.log.filter((line) => line.msg === 'Worker started')).toHaveLength(2)
+})
+
 test('a loop blocked for three leases within its limit keeps the lease: no second run, and the log names who it was', async () => {
   await using yard = await openYard()
   const env = { LEASE: '2s', SOFT: '20s', HARD: '25s' }
@@ -111,7 +146,7 @@ test('a loop blocked for three leases within its limit keeps the lease: no secon
   await using _other = await yard.worker({ env })
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0, failures: 0 })
   expect(yard.witness.saw('begin')).toHaveLength(1)
-  const line = await worker.logged('The event loop was blocked for')
+  const line = await worker.logged(/The event loop was blocked for .* by task spin/)
   expect(line).toMatchObject({ job: id, task: 'spin', stack: expect.stringContaining('at spinFor') })
   expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9]\.\d|1\d)s by task spin/)
 })
@@ -156,6 +191,19 @@ test('code that ignores its signal has its process replaced at the hard limit: i
   await allCompleted(yard.stage, ids)
 })
 
+test('a process that was frozen past both limits gives its code the time to end', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { LEASE: '30s' } })
+  const { id } = await yard.jobs.enqueue(heeds)
+  await begun(yard, 'heeds')
+  worker.signal('SIGSTOP')
+  await sleep(3_000)
+  worker.signal('SIGCONT')
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'failed', error: { code: 'HF_TIME_LIMIT' } })
+  await sleep(1_000)
+  expect(worker.ended).toBeUndefined()
+})
+
 test('a supervised process says so, hands off, and dies', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker({ blackbox: true })
@@ -196,21 +244,37 @@ for (const how of ['timer', 'rejection'] as const) {
   }
 }
 
-test('an iteration that stands still is stopped, fails, and goes on from its checkpoint', async () => {
+for (const task of [stuck, stuckAlone]) {
+  test(`an iteration that stands still is stopped, fails, and goes on from its checkpoint: ${task.name}`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker()
+    const { id } = await yard.jobs.enqueue(task)
+    await worker.logged('The run made no progress for')
+    expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
+    const seen = yard.witness.saw('item').map(({ n, run }) => [n, run])
+    expect(seen).toEqual([...[0, 1].map((n) => [n, 1]), ...[1, 2].map((n) => [n, 2])])
+    const [trail] = await yard.stage.sql('select error from :schema.trail where job = $1', [id])
+    expect(trail).toMatchObject({ error: { code: 'HF_STALLED' } })
+    expect(worker.ended).toBeUndefined()
+  })
+}
+
+test('in a process of its own, one that does not hear its signal is killed alone', async () => {
   await using yard = await openYard()
-  await using worker = await yard.worker()
-  const { id } = await yard.jobs.enqueue(stuck)
-  await worker.logged('The run made no progress for')
-  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, run: 2, items: 3 })
-  expect(yard.witness.saw('item').map(({ n, run }) => [n, run])).toEqual([
-    [0, 1],
-    [1, 1],
-    [1, 2],
-    [2, 2],
-  ])
-  const [trail] = await yard.stage.sql('select error from :schema.trail where job = $1', [id])
-  expect(trail).toMatchObject({ error: { code: 'HF_STALLED' } })
+  await using worker = await yard.worker({ env: { HEEDS: 'no' } })
+  const beside = await yard.jobs.enqueue(restarts)
+  await begun(yard, 'restarts')
+  const { id } = await yard.jobs.enqueue(stuckAlone)
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 1, crashes: 0, run: 2, items: 3 })
+  expect(await yard.stage.find(beside.id)).toMatchObject({ state: 'running', run: 1 })
   expect(worker.ended).toBeUndefined()
+})
+
+test('and one that gets on is left alone there, however long it takes', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker()
+  const { id } = await yard.jobs.enqueue(steady)
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, run: 1, items: 50 })
 })
 
 test('one that stands still and does not hear its signal has its process replaced', async () => {

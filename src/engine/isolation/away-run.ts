@@ -48,6 +48,7 @@ export class AwayRun {
   start(): void {
     const { job, task, ledger } = this.attempt
     const { timeLimit } = task
+    this.attempt.steps++
     this.attempt.relay = (reason, error, now) => this.#relay(reason, error, now)
     if (timeLimit !== undefined) this.#limit(timeLimit)
     if (task.iteration?.maxSlotTime !== undefined) this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS)
@@ -109,7 +110,8 @@ export class AwayRun {
     if (report.kind === 'log') {
       const { level, message, data, late } = report
       this.#options.log(level, message, late ? { ...data, ...late } : data, this.attempt)
-    } else if (report.kind === 'progress') this.attempt.report(report.done, report.total)
+    } else if (report.kind === 'alive') this.attempt.steps++
+    else if (report.kind === 'progress') this.attempt.report(report.done, report.total)
     else if (report.kind === 'ended') this.#end(report)
   }
 

@@ -69,6 +69,8 @@ export type Report =
       readonly data: object | undefined
       readonly late: RunKey | undefined
     }
+  /** Its run has got on since the last time: it does not stand still. */
+  | { readonly kind: 'alive' }
   | { readonly kind: 'progress'; readonly done: number; readonly total: number | undefined }
   | Ended
 

@@ -20,6 +20,7 @@ export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded'> {
 
 /** The hard limit is the worker's to enforce: nothing in here could. */
 const NO_HARD_LIMIT = Number.MAX_SAFE_INTEGER
+const ALIVE_MS = 1_000
 const UNKNOWN_TASK_PAUSE_MS = 5_000
 
 /** What runs attempts inside of a cell: the same stages as in a worker, up to the plan. The worker writes it. */
@@ -65,7 +66,22 @@ export class Resident {
     const attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), this.#options.report)
     this.#crowded = false
     this.#attempt = attempt
+    if (task.stallAfter !== undefined) this.#tellLife(attempt, task.stallAfter)
     this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+  }
+
+  /** Whether a run stands still is judged by its worker, which can also end it. */
+  #tellLife(attempt: Attempt, stallAfter: number): void {
+    let told = 0
+    const timer = setInterval(
+      () => {
+        if (attempt !== this.#attempt) return clearInterval(timer)
+        if (attempt.steps !== told) this.#options.report({ kind: 'alive' })
+        told = attempt.steps
+      },
+      Math.min(ALIVE_MS, stallAfter / 4),
+    )
+    timer.unref()
   }
 
   #interrupt({ reason, now, error, asked }: Order & { kind: 'interrupt' }): void {
