@@ -85,14 +85,14 @@ export class Worker {
       onTrouble: (error) => this.#trouble('settling', error),
     })
     this.#tails = new Tails({ db, onTrouble: (error) => this.#trouble('keeping log lines', error) })
-    const ports: Pick<ExecutePorts, 'log' | 'checkpointed' | 'crowded'> = {
+    const ports = {
       log: (level, message, data, attempt) => {
         this.#tails.note(attempt, level, message, data)
         options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data })
       },
       checkpointed: (attempt) => this.#tails.checkpointed(attempt),
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
-    }
+    } satisfies Partial<ExecutePorts>
     this.#executor = new Executor({
       ...options,
       ...ports,

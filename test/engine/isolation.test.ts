@@ -36,6 +36,14 @@ async function openYard() {
         witness: witness.path,
         env,
       }),
+    /** The last lines of a job's first run, as the database has them. */
+    tail: async (id: string) => {
+      const [row] = await stage.sql<{ lines: [number, string, string][] }>(
+        'select lines from :schema.tail where job = $1 and run = 1',
+        [id],
+      )
+      return row?.lines.map(([, , text]) => text)
+    },
     seen: (what: string): Sighting[] => witness.saw(what),
     saw: async (what: string, count = 1): Promise<Sighting> => {
       await until(() => witness.saw(what).length >= count, { what: `${what}, ${count} times` })
@@ -47,6 +55,9 @@ async function openYard() {
     },
   }
 }
+
+/** What a machine that is busy with other things may add to a time, in ms: far less than what would happen otherwise. */
+const SLOW_MACHINE = 4_000
 
 function isAlive(pid: unknown): boolean {
   try {
@@ -135,6 +146,8 @@ test('what a run logs, prints, reports and enqueues crosses to its worker', asyn
   expect(await worker.logged('from inside')).toMatchObject({ level: 'info', job: id, task: 'says', run: 1, n: 1 })
   expect(await worker.logged('cyclic')).toMatchObject({ level: 'warn', job: id })
   await yard.saw('bystander')
+  // Its completion has committed in its process, with what it enqueued: so have its last lines.
+  expect(await yard.tail(id)).toEqual(['from inside {"n":1}', expect.stringMatching(/^cyclic/)])
   for (const task of [inProcess, inThread]) {
     const printed = await yard.jobs.enqueue(task, { deed: 'print' })
     await yard.stage.ended(printed.id)
@@ -146,6 +159,7 @@ test('what a run logs, prints, reports and enqueues crosses to its worker', asyn
       'stdout: to the output',
       'stdout: without a line end',
     ])
+    expect(await yard.tail(printed.id)).toHaveLength(3)
   }
 })
 
@@ -190,7 +204,7 @@ test('at the end of the budget, what would not end is killed and then given back
   worker.signal('SIGTERM')
   const { code, ms } = await worker.exit(20_000)
   expect(code).toBe(0)
-  expect(ms).toBeLessThan(4_000)
+  expect(ms).toBeLessThan(4_000 + SLOW_MACHINE)
   expect(await worker.logged('left')).toMatchObject({ left: 0, handedOff: 1 })
   expect(await yard.stage.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1, failures: 0 })
   await gone(pid)

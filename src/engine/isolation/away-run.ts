@@ -10,8 +10,11 @@ import { type Ended, packAsked, type Report, unpackAsked } from './messages.ts'
 
 export interface AwayRunOptions {
   readonly alone: boolean
-  readonly log: ContextPorts['log']
-  readonly crowded: (queue: string) => boolean
+  readonly ports: {
+    readonly log: ContextPorts['log']
+    readonly checkpointed: (attempt: Attempt) => void
+    readonly crowded: (queue: string) => boolean
+  }
   readonly planned: (plan: SettlePlan) => void
   readonly ended: (outcome: Outcome) => void
   /** Its cell is free for another run, or (`spent`) for none. */
@@ -56,7 +59,7 @@ export class AwayRun {
       {
         onReport: (report) => this.#hear(report),
         onLine: (stream, line) =>
-          this.#options.log(stream === 'stdout' ? 'info' : 'warn', line, { stream }, this.attempt),
+          this.#options.ports.log(stream === 'stdout' ? 'info' : 'warn', line, { stream }, this.attempt),
         onDeath: (death) => this.#die(death),
       },
     )
@@ -100,7 +103,7 @@ export class AwayRun {
   }
 
   #look(): void {
-    const crowded = this.#options.crowded(this.attempt.job.queue)
+    const crowded = this.#options.ports.crowded(this.attempt.job.queue)
     if (crowded !== this.#crowded) this.#cell.send({ kind: 'crowded', crowded })
     this.#crowded = crowded
   }
@@ -108,8 +111,9 @@ export class AwayRun {
   #hear(report: Report): void {
     if (report.kind === 'log') {
       const { level, message, data, late } = report
-      this.#options.log(level, message, late ? { ...data, ...late } : data, this.attempt)
-    } else if (report.kind === 'progress') this.attempt.report(report.done, report.total)
+      this.#options.ports.log(level, message, late ? { ...data, ...late } : data, this.attempt)
+    } else if (report.kind === 'checkpoint') this.#options.ports.checkpointed(this.attempt)
+    else if (report.kind === 'progress') this.attempt.report(report.done, report.total)
     else if (report.kind === 'ended') this.#end(report)
   }
 

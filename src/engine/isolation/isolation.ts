@@ -8,6 +8,8 @@ import { Pool, type PoolOptions } from './pool.ts'
 
 export interface IsolationOptions extends PoolOptions {
   readonly log: ContextPorts['log']
+  /** A run has saved its progress. */
+  readonly checkpointed: (attempt: Attempt) => void
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
 }
@@ -20,8 +22,6 @@ export interface AwayEvents {
   readonly ended: (outcome: Outcome) => void
 }
 
-/** So many crashes without progress make a job a suspect: it runs alone, so that its next death proves something. */
-const SUSPECT_CRASHES = 2
 const NO_CELL_PAUSE_MS = 5_000
 const SOLO: Where = { in: 'process', recycleAfter: 1, heapMb: undefined }
 
@@ -42,13 +42,13 @@ export class Isolation {
   }
 
   /** Whether this attempt must not run in the worker itself. */
-  takes({ task, job }: Attempt): boolean {
-    return task.isolate !== undefined || job.crashes >= SUSPECT_CRASHES
+  takes({ task, suspect }: Attempt): boolean {
+    return task.isolate !== undefined || suspect
   }
 
   run(attempt: Attempt, events: AwayEvents): void {
     if (attempt.job.expired) return events.ended({ kind: 'expired' })
-    const alone = attempt.job.crashes >= SUSPECT_CRASHES
+    const alone = attempt.suspect
     // A thread's death may be everybody's: a suspect gets a process.
     const where = alone ? { ...SOLO, heapMb: attempt.task.isolate?.heapMb } : (attempt.task.isolate ?? SOLO)
     let leave = (): void => {}
@@ -67,8 +67,7 @@ export class Isolation {
         }
         const run: AwayRun = new AwayRun(cell, attempt, {
           alone,
-          log: this.#options.log,
-          crowded: this.#options.crowded,
+          ports: this.#options,
           onLeft: (spent) => {
             this.#away.delete(run)
             this.#pool.free(cell, where, alone || spent)

@@ -69,6 +69,8 @@ export type Report =
       readonly data: object | undefined
       readonly late: RunKey | undefined
     }
+  /** Its progress was saved; not told of each that follows soon after another. */
+  | { readonly kind: 'checkpoint' }
   | { readonly kind: 'progress'; readonly done: number; readonly total: number | undefined }
   | Ended
 

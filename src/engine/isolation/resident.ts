@@ -9,16 +9,19 @@ import { finishWithEnqueued } from '../complete.ts'
 import { Executor, outcomeOfError } from '../execute.ts'
 import type { ExecutePorts } from '../execute-ports.ts'
 import { Ledger } from '../ledger.ts'
+import { monotonic } from '../monotonic.ts'
 import { planOf } from '../plan.ts'
+import { lineText, Tail } from '../tail.ts'
 import { type Order, packAsked, type Report, unpackAsked } from './messages.ts'
 
-export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded'> {
+export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded' | 'checkpointed'> {
   readonly task: (name: string) => TaskDefinition | undefined
   readonly report: (report: Report) => void
 }
 
 /** The hard limit is the worker's to enforce: nothing in here could. */
 const NO_HARD_LIMIT = Number.MAX_SAFE_INTEGER
+const CHECKPOINTS_MS = 250
 const UNKNOWN_TASK_PAUSE_MS = 5_000
 
 /** What runs attempts inside of a cell: the same stages as in a worker, up to the plan. The worker writes it. */
@@ -27,12 +30,16 @@ export class Resident {
   readonly #executor: Executor
   #attempt: Attempt | undefined
   #crowded = false
+  /** When a checkpoint was last reported, monotonic ms, and whether something was logged since. */
+  #reportedAt = 0
+  #logged = false
 
   constructor(options: ResidentOptions) {
     this.#options = options
     this.#executor = new Executor({
       ...options,
       crowded: () => this.#crowded,
+      checkpointed: () => this.#checkpointed(),
       log: (level, message, data, attempt) => this.#log(level, message, data, attempt),
     })
   }
@@ -98,7 +105,20 @@ export class Resident {
     this.#options.report({ kind: 'ended', plan, settled, where, asked: packAsked(attempt.asked), spent })
   }
 
-  #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, { job }: Attempt): void {
+  #checkpointed(): void {
+    const now = monotonic()
+    if (!this.#logged && now - this.#reportedAt < CHECKPOINTS_MS) return
+    this.#logged = false
+    this.#reportedAt = now
+    this.#options.report({ kind: 'checkpoint' })
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, attempt: Attempt): void {
+    const { job } = attempt
+    // The worker keeps its lines, but for the last ones of a run that completes in its own transaction, which must be written there.
+    attempt.tail ??= new Tail()
+    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    this.#logged = true
     const late = this.#attempt?.job === job ? undefined : { job: job.id, task: job.task, run: job.run }
     this.#options.report({ kind: 'log', level, message: String(message), data: plain(data), late })
   }
