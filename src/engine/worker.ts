@@ -129,7 +129,10 @@ export class Worker {
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
       log: options.log,
-      hardStop: (attempt, error) => this.condemn(attempt, 'stalled', error),
+      hardStop: (attempt, error) => {
+        // A process of its own goes alone.
+        if (!this.#isolation?.halt(attempt, error)) this.condemn(attempt, 'stalled', error)
+      },
     })
     const url = options.listenUrl
     if (url !== undefined) {

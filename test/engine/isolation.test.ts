@@ -11,6 +11,7 @@ import {
   polite,
   recycled,
   says,
+  stalls,
   stuck,
   walk,
 } from '../fixtures/apps/isolated.ts'
@@ -272,6 +273,32 @@ test('a run in its process hears that others wait for its slot, and leaves it', 
   const ended = await yard.stage.ended(long.id)
   expect(ended).toMatchObject({ state: 'completed', items: 600, failures: 0, interruptions: 0 })
   expect(ended.run).toBeGreaterThan(1)
+})
+
+test('an isolated iteration that stands still goes alone, and goes on from its checkpoint', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker()
+  const innocent = await yard.jobs.enqueue(bystander, { ms: 6_000 })
+  const { id } = await yard.jobs.enqueue(stalls)
+  const ended = await yard.stage.ended(id)
+  expect(ended).toMatchObject({ state: 'completed', run: 2, failures: 1, interruptions: 0, losses: 0, items: 200 })
+  expect(await worker.logged('HF_STALLED')).toMatchObject({ job: id })
+  const [trail] = await yard.stage.sql<{ error: object }>('select error from :schema.trail where job = $1', [id])
+  expect(trail?.error).toMatchObject({ code: 'HF_STALLED', stack: expect.stringContaining('isolated.ts') })
+  expect(await yard.stage.ended(innocent.id)).toMatchObject({ state: 'completed', run: 1 })
+})
+
+test('what a run leaves behind and throws later is not the fault of the next one', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ CONCURRENCY: '1' })
+  const bomb = await yard.jobs.enqueue(inProcess, { deed: 'leave a bomb' })
+  await yard.stage.ended(bomb.id)
+  const next = await yard.jobs.enqueue(inProcess, { deed: 'stay a while' })
+  const ended = await yard.stage.ended(next.id)
+  expect(ended).toMatchObject({ state: 'completed', run: 1, failures: 0 })
+  expect(await worker.logged('too late')).toMatchObject({ job: bomb.id })
+  // Nobody knows what else is wrong in there.
+  await gone(ended.result)
 })
 
 test('jobs wait, and lose nothing, while no process can load the app', async () => {

@@ -80,10 +80,10 @@ export class Isolation {
     })
   }
 
-  /** Ends the run by force, if it is one that can be: the rest of the worker goes on. False: it is not here. */
-  kill(attempt: Attempt, outcome: Outcome): boolean {
+  /** The run fails with this error and is ended by force, if it is one that can be: the rest of the worker goes on. False: it is not here. */
+  halt(attempt: Attempt, error: Error): boolean {
     const run = [...this.#away].find((each) => each.attempt === attempt)
-    run?.kill(outcome)
+    void run?.halt(error)
     return run !== undefined
   }
 

@@ -71,6 +71,8 @@ export type Report =
     }
   /** Its progress was saved; not told of each that follows soon after another. */
   | { readonly kind: 'checkpoint' }
+  /** A sign of life: an item is done. Not told of each. */
+  | { readonly kind: 'alive' }
   | { readonly kind: 'progress'; readonly done: number; readonly total: number | undefined }
   | Ended
 

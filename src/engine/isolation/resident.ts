@@ -6,6 +6,7 @@ import type { Claimed } from '../../store/jobs.ts'
 import type { TaskDefinition } from '../../tasks/definition.ts'
 import { Attempt } from '../attempt.ts'
 import { finishWithEnqueued } from '../complete.ts'
+import { current } from '../current.ts'
 import { Executor, outcomeOfError } from '../execute.ts'
 import type { ExecutePorts } from '../execute-ports.ts'
 import { Ledger } from '../ledger.ts'
@@ -21,6 +22,7 @@ export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded' | 
 
 /** The hard limit is the worker's to enforce: nothing in here could. */
 const NO_HARD_LIMIT = Number.MAX_SAFE_INTEGER
+const LIFE_MS = 1_000
 const CHECKPOINTS_MS = 250
 const UNKNOWN_TASK_PAUSE_MS = 5_000
 
@@ -33,6 +35,9 @@ export class Resident {
   /** When a checkpoint was last reported, monotonic ms, and whether something was logged since. */
   #reportedAt = 0
   #logged = false
+  /** It must not have another run. */
+  #spent = false
+  #pulse: NodeJS.Timeout | undefined
 
   constructor(options: ResidentOptions) {
     this.#options = options
@@ -54,7 +59,14 @@ export class Resident {
   fault(error: unknown): boolean {
     const attempt = this.#attempt
     if (attempt === undefined) return false
-    this.#end(attempt, outcomeOfError(attempt, error, this.#options.db), true)
+    const culprit = current.get() ?? attempt
+    if (culprit === attempt) this.#end(attempt, { kind: 'failed', error, retry: 'policy' }, true)
+    else {
+      // Left behind by a run that has ended: this one has no part in it. It goes on, the next one gets a fresh process.
+      this.#spent = true
+      const message = error instanceof Error ? error.message : String(error)
+      this.#log('warn', `An error that nobody caught, after the end of its run: ${message}`, undefined, culprit)
+    }
     return true
   }
 
@@ -71,7 +83,17 @@ export class Resident {
     const attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), this.#options.report)
     this.#crowded = false
     this.#attempt = attempt
+    if (task.stallAfter !== undefined) this.#showLife(attempt, Math.min(LIFE_MS, task.stallAfter / 8))
     this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
+  }
+
+  /** While its loop turns and items get done, the worker hears of it. */
+  #showLife(attempt: Attempt, every: number): void {
+    let { steps } = attempt
+    this.#pulse = setInterval(() => {
+      if (attempt.steps !== steps) this.#options.report({ kind: 'alive' })
+      steps = attempt.steps
+    }, every)
   }
 
   #interrupt({ reason, now, error, asked }: Order & { kind: 'interrupt' }): void {
@@ -100,9 +122,17 @@ export class Resident {
   #end(attempt: Attempt, outcome: Outcome, spent: boolean): void {
     if (attempt !== this.#attempt) return
     this.#attempt = undefined
+    clearInterval(this.#pulse)
     const plan = planOf(attempt, outcome)
     const { settled, where } = attempt
-    this.#options.report({ kind: 'ended', plan, settled, where, asked: packAsked(attempt.asked), spent })
+    this.#options.report({
+      kind: 'ended',
+      plan,
+      settled,
+      where,
+      asked: packAsked(attempt.asked),
+      spent: spent || this.#spent,
+    })
   }
 
   #checkpointed(): void {
