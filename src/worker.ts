@@ -131,7 +131,6 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     blackbox,
     onCondemned: condemn,
     maxBlock: MAX_BLOCK_MS,
-    maxRun: config.maxRunMs,
     checkpointEvery: CHECKPOINT_EVERY_MS,
     keepCompleted: config.history.completed,
     historyKeep: config.history.keepMs,

@@ -89,14 +89,14 @@ export class Worker {
       blackbox: options.blackbox,
       onTrouble: (error) => this.#trouble('keeping log lines', error),
     })
-    const ports: Pick<ExecutePorts, 'log' | 'checkpointed' | 'crowded'> = {
+    const ports = {
       log: (level, message, data, attempt) => {
         this.#tails.note(attempt, level, message, data)
         options.log(level, message, { job: attempt.job.id, task: attempt.job.task, run: attempt.job.run, ...data })
       },
       checkpointed: (attempt) => this.#tails.checkpointed(attempt),
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
-    }
+    } satisfies Partial<ExecutePorts>
     this.#executor = new Executor({
       ...options,
       ...ports,
@@ -136,8 +136,8 @@ export class Worker {
       waits: (attempt) => attempt.steps === 0 && this.#isolation?.takes(attempt) === true,
       log: options.log,
       hardStop: (attempt, error) => {
-        const killed = this.#isolation?.kill(attempt, { kind: 'failed', error, retry: 'policy' })
-        if (killed !== true) this.condemn(attempt, 'stalled', error)
+        // A process of its own goes alone.
+        if (!this.#isolation?.halt(attempt, error)) this.condemn(attempt, 'stalled', error)
       },
     })
     const url = options.listenUrl

@@ -5,13 +5,17 @@ import type { InterruptReason, Outcome } from '../../model/outcome.ts'
 import type { SettlePlan } from '../../model/settle-plan.ts'
 import type { Attempt } from '../attempt.ts'
 import type { ContextPorts } from '../context.ts'
+import { monotonic } from '../monotonic.ts'
 import type { Cell } from './cell.ts'
 import { type Ended, packAsked, type Report, unpackAsked } from './messages.ts'
 
 export interface AwayRunOptions {
   readonly alone: boolean
-  readonly log: ContextPorts['log']
-  readonly crowded: (queue: string) => boolean
+  readonly ports: {
+    readonly log: ContextPorts['log']
+    readonly checkpointed: (attempt: Attempt) => void
+    readonly crowded: (queue: string) => boolean
+  }
   readonly planned: (plan: SettlePlan) => void
   readonly ended: (outcome: Outcome) => void
   /** Its cell is free for another run, or (`spent`) for none. */
@@ -20,6 +24,7 @@ export interface AwayRunOptions {
 
 /** So long before the hard limit at most a process is asked where its code is: that takes some 40 ms, on a busy machine more. */
 const STACK_MS = 500
+const HALT_STACK_MS = 1_000
 /** Code that was told of a cancel has this long to end; nobody wants the rest of its work. */
 const CANCEL_MS = 5_000
 const LOOK_EVERY_MS = 250
@@ -48,7 +53,9 @@ export class AwayRun {
   start(): void {
     const { job, task, ledger } = this.attempt
     const { timeLimit } = task
+    // It may have waited for its cell.
     this.attempt.steps++
+    this.attempt.movedAt = monotonic()
     this.attempt.relay = (reason, error, now) => this.#relay(reason, error, now)
     if (timeLimit !== undefined) this.#limit(timeLimit)
     if (task.iteration?.maxSlotTime !== undefined) this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS)
@@ -57,7 +64,7 @@ export class AwayRun {
       {
         onReport: (report) => this.#hear(report),
         onLine: (stream, line) =>
-          this.#options.log(stream === 'stdout' ? 'info' : 'warn', line, { stream }, this.attempt),
+          this.#options.ports.log(stream === 'stdout' ? 'info' : 'warn', line, { stream }, this.attempt),
         onDeath: (death) => this.#die(death),
       },
     )
@@ -67,6 +74,14 @@ export class AwayRun {
   kill(outcome: Outcome): void {
     this.#killed ??= outcome
     this.#cell.kill()
+  }
+
+  /** It fails with this error, and is ended by force. */
+  async halt(error: Error, asked = this.#cell.stack(HALT_STACK_MS)): Promise<void> {
+    const stack = await asked
+    // Where its code was, not where this was noticed.
+    error.stack = stack === undefined ? error.message : `${error.message}\n${stack}`
+    if (!this.#over) this.kill({ kind: 'failed', error, retry: 'policy' })
   }
 
   #limit({ soft, hard }: { readonly soft: number; readonly hard: number }): void {
@@ -83,13 +98,8 @@ export class AwayRun {
   }
 
   async #exceed(hard: number, asked: Promise<string | undefined>): Promise<void> {
-    const stack = await asked
-    if (this.#over) return
     const text = `The run went on after its hard limit of ${formatDuration(hard)}, so its ${this.#cell.name} was killed`
-    const error = new HoldfastError('HF_HARD_LIMIT', text)
-    // Where its code was, not where this was noticed.
-    error.stack = stack === undefined ? error.message : `${error.message}\n${stack}`
-    this.kill({ kind: 'failed', error, retry: 'policy' })
+    await this.halt(new HoldfastError('HF_HARD_LIMIT', text), asked)
   }
 
   #relay(reason: InterruptReason, error: unknown, now: boolean): void {
@@ -101,7 +111,7 @@ export class AwayRun {
   }
 
   #look(): void {
-    const crowded = this.#options.crowded(this.attempt.job.queue)
+    const crowded = this.#options.ports.crowded(this.attempt.job.queue)
     if (crowded !== this.#crowded) this.#cell.send({ kind: 'crowded', crowded })
     this.#crowded = crowded
   }
@@ -109,8 +119,9 @@ export class AwayRun {
   #hear(report: Report): void {
     if (report.kind === 'log') {
       const { level, message, data, late } = report
-      this.#options.log(level, message, late ? { ...data, ...late } : data, this.attempt)
-    } else if (report.kind === 'alive') this.attempt.steps++
+      this.#options.ports.log(level, message, late ? { ...data, ...late } : data, this.attempt)
+    } else if (report.kind === 'checkpoint') this.#options.ports.checkpointed(this.attempt)
+    else if (report.kind === 'alive') this.attempt.steps++
     else if (report.kind === 'progress') this.attempt.report(report.done, report.total)
     else if (report.kind === 'ended') this.#end(report)
   }

@@ -8,6 +8,8 @@ import { Pool, type PoolOptions } from './pool.ts'
 
 export interface IsolationOptions extends PoolOptions {
   readonly log: ContextPorts['log']
+  /** A run has saved its progress. */
+  readonly checkpointed: (attempt: Attempt) => void
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
 }
@@ -65,8 +67,7 @@ export class Isolation {
         }
         const run: AwayRun = new AwayRun(cell, attempt, {
           alone,
-          log: this.#options.log,
-          crowded: this.#options.crowded,
+          ports: this.#options,
           onLeft: (spent) => {
             this.#away.delete(run)
             this.#pool.free(cell, where, alone || spent)
@@ -79,10 +80,10 @@ export class Isolation {
     })
   }
 
-  /** Ends the run by force, if it is one that can be: the rest of the worker goes on. False: it is not here. */
-  kill(attempt: Attempt, outcome: Outcome): boolean {
+  /** The run fails with this error and is ended by force, if it is one that can be: the rest of the worker goes on. False: it is not here. */
+  halt(attempt: Attempt, error: Error): boolean {
     const run = [...this.#away].find((each) => each.attempt === attempt)
-    run?.kill(outcome)
+    void run?.halt(error)
     return run !== undefined
   }
 

@@ -69,7 +69,9 @@ export type Report =
       readonly data: object | undefined
       readonly late: RunKey | undefined
     }
-  /** Its run has got on since the last time: it does not stand still. */
+  /** Its progress was saved; not told of each that follows soon after another. */
+  | { readonly kind: 'checkpoint' }
+  /** A sign of life: an item is done. Not told of each. */
   | { readonly kind: 'alive' }
   | { readonly kind: 'progress'; readonly done: number; readonly total: number | undefined }
   | Ended

@@ -6,21 +6,24 @@ import type { Claimed } from '../../store/jobs.ts'
 import type { TaskDefinition } from '../../tasks/definition.ts'
 import { Attempt } from '../attempt.ts'
 import { finishWithEnqueued } from '../complete.ts'
+import { current } from '../current.ts'
 import { Executor, outcomeOfError } from '../execute.ts'
 import type { ExecutePorts } from '../execute-ports.ts'
 import { Ledger } from '../ledger.ts'
+import { monotonic } from '../monotonic.ts'
 import { planOf } from '../plan.ts'
-import { noteLine } from '../tails.ts'
+import { lineText, Tail } from '../tail.ts'
 import { type Order, packAsked, type Report, unpackAsked } from './messages.ts'
 
-export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded'> {
+export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded' | 'checkpointed'> {
   readonly task: (name: string) => TaskDefinition | undefined
   readonly report: (report: Report) => void
 }
 
 /** The hard limit is the worker's to enforce: nothing in here could. */
 const NO_HARD_LIMIT = Number.MAX_SAFE_INTEGER
-const ALIVE_MS = 1_000
+const LIFE_MS = 1_000
+const CHECKPOINTS_MS = 250
 const UNKNOWN_TASK_PAUSE_MS = 5_000
 
 /** What runs attempts inside of a cell: the same stages as in a worker, up to the plan. The worker writes it. */
@@ -29,12 +32,19 @@ export class Resident {
   readonly #executor: Executor
   #attempt: Attempt | undefined
   #crowded = false
+  /** When a checkpoint was last reported, monotonic ms, and whether something was logged since. */
+  #reportedAt = 0
+  #logged = false
+  /** It must not have another run. */
+  #spent = false
+  #pulse: NodeJS.Timeout | undefined
 
   constructor(options: ResidentOptions) {
     this.#options = options
     this.#executor = new Executor({
       ...options,
       crowded: () => this.#crowded,
+      checkpointed: () => this.#checkpointed(),
       log: (level, message, data, attempt) => this.#log(level, message, data, attempt),
     })
   }
@@ -49,7 +59,14 @@ export class Resident {
   fault(error: unknown): boolean {
     const attempt = this.#attempt
     if (attempt === undefined) return false
-    this.#end(attempt, outcomeOfError(attempt, error, this.#options.db), true)
+    const culprit = current.get() ?? attempt
+    if (culprit === attempt) this.#end(attempt, { kind: 'failed', error, retry: 'policy' }, true)
+    else {
+      // Left behind by a run that has ended: this one has no part in it. It goes on, the next one gets a fresh process.
+      this.#spent = true
+      const message = error instanceof Error ? error.message : String(error)
+      this.#log('warn', `An error that nobody caught, after the end of its run: ${message}`, undefined, culprit)
+    }
     return true
   }
 
@@ -66,22 +83,17 @@ export class Resident {
     const attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), this.#options.report)
     this.#crowded = false
     this.#attempt = attempt
-    if (task.stallAfter !== undefined) this.#tellLife(attempt, task.stallAfter)
+    if (task.stallAfter !== undefined) this.#showLife(attempt, Math.min(LIFE_MS, task.stallAfter / 8))
     this.#executor.run(attempt, (outcome) => this.#ended(attempt, outcome))
   }
 
-  /** Whether a run stands still is judged by its worker, which can also end it. */
-  #tellLife(attempt: Attempt, stallAfter: number): void {
-    let told = 0
-    const timer = setInterval(
-      () => {
-        if (attempt !== this.#attempt) return clearInterval(timer)
-        if (attempt.steps !== told) this.#options.report({ kind: 'alive' })
-        told = attempt.steps
-      },
-      Math.min(ALIVE_MS, stallAfter / 4),
-    )
-    timer.unref()
+  /** While its loop turns and items get done, the worker hears of it. */
+  #showLife(attempt: Attempt, every: number): void {
+    let { steps } = attempt
+    this.#pulse = setInterval(() => {
+      if (attempt.steps !== steps) this.#options.report({ kind: 'alive' })
+      steps = attempt.steps
+    }, every)
   }
 
   #interrupt({ reason, now, error, asked }: Order & { kind: 'interrupt' }): void {
@@ -110,15 +122,33 @@ export class Resident {
   #end(attempt: Attempt, outcome: Outcome, spent: boolean): void {
     if (attempt !== this.#attempt) return
     this.#attempt = undefined
+    clearInterval(this.#pulse)
     const plan = planOf(attempt, outcome)
     const { settled, where } = attempt
-    this.#options.report({ kind: 'ended', plan, settled, where, asked: packAsked(attempt.asked), spent })
+    this.#options.report({
+      kind: 'ended',
+      plan,
+      settled,
+      where,
+      asked: packAsked(attempt.asked),
+      spent: spent || this.#spent,
+    })
+  }
+
+  #checkpointed(): void {
+    const now = monotonic()
+    if (!this.#logged && now - this.#reportedAt < CHECKPOINTS_MS) return
+    this.#logged = false
+    this.#reportedAt = now
+    this.#options.report({ kind: 'checkpoint' })
   }
 
   #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, attempt: Attempt): void {
     const { job } = attempt
-    // For the transaction that completes it: after that, the worker may write nothing more for this job.
-    noteLine(attempt, level, message, data)
+    // The worker keeps its lines, but for the last ones of a run that completes in its own transaction, which must be written there.
+    attempt.tail ??= new Tail()
+    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    this.#logged = true
     const late = this.#attempt?.job === job ? undefined : { job: job.id, task: job.task, run: job.run }
     this.#options.report({ kind: 'log', level, message: String(message), data: plain(data), late })
   }
