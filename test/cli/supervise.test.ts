@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { cli, config, type Project, project, type Running, start } from './support.ts'
 
 const stage = useStages()
+// Processes that start processes, on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
   count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
   leave: `jobs.task({ name: 'leave', async run() { await sleep(10); process.exit(3) } })`,
