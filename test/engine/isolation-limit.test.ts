@@ -22,9 +22,11 @@ test.each([
     const innocent = await jobs.enqueue(bystander, { ms: 9_000 })
     await until(() => witness.saw('bystander').length > 0, { what: 'the neighbour runs' })
     const took: number[] = []
+    const ids: string[] = []
     for (let n = 0; n < 3; n++) {
       const { id } = await jobs.enqueue(task, { deed: 'loop', once: true })
       expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 2, failures: 1 })
+      ids.push(id)
       const begun = witness.saw('begins').findLast(({ run }) => run === 1)?.at ?? Number.NaN
       const failed = worker.log.find((line) => line['job'] === id && line.msg.startsWith('Job failed'))
       took.push(Date.parse(String(failed?.['time'])) - begun)
@@ -32,6 +34,14 @@ test.each([
     // `npm run bench -- isolate` measures it. Here, one that met a busy machine is no proof against the other two.
     expect(Math.min(...took)).toBeLessThan(2_000 + 1_000)
     expect(Math.min(...took)).toBeGreaterThan(1_900)
+    const trail = await stage.sql<{ error: { code: string; stack?: string } }>(
+      'select error from :schema.trail where job = any($1)',
+      [ids],
+    )
+    expect(trail.map(({ error }) => error.code)).toEqual(ids.map(() => 'HF_HARD_LIMIT'))
+    // Where the code was, as far as that can be had: of a process.
+    const places = trail.filter(({ error }) => error.stack?.includes('at loop (') === true)
+    expect(places.length > 0).toBe(task === inProcess)
     expect(await stage.ended(innocent.id)).toMatchObject({ state: 'completed', run: 1 })
   },
   60_000,

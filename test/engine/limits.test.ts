@@ -118,7 +118,7 @@ test('a supervised process gives its verdict, and dies: settling is left to whoe
   )
 })
 
-test('under `holdfast work` the worker is replaced, the jobs beside it go on at once on other slots, none has failed', async () => {
+test('under holdfast work the worker is replaced, the jobs beside it go on at once on other slots, none has failed', async () => {
   await using yard = await openYard()
   const env = { LEASE: `${A_LEASE}ms` }
   await using worker = await yard.worker({ entry: 'cli', env })

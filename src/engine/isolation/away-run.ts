@@ -24,7 +24,8 @@ export interface AwayRunOptions {
 
 /** So long before the hard limit at most a process is asked where its code is: that takes some 40 ms, on a busy machine more. */
 const STACK_MS = 500
-const HALT_STACK_MS = 1_000
+/** What stands still anyway may be looked at for longer. */
+const HALT_STACK_MS = 5_000
 /** Code that was told of a cancel has this long to end; nobody wants the rest of its work. */
 const CANCEL_MS = 5_000
 const LOOK_EVERY_MS = 250

@@ -22,6 +22,7 @@ export interface AwayEvents {
   readonly ended: (outcome: Outcome) => void
 }
 
+const LIFE_MS = 1_000
 const NO_CELL_PAUSE_MS = 5_000
 const SOLO: Where = { in: 'process', recycleAfter: 1, heapMb: undefined }
 
@@ -52,8 +53,12 @@ export class Isolation {
     // A thread's death may be everybody's: a suspect gets a process.
     const where = alone ? { ...SOLO, heapMb: attempt.task.isolate?.heapMb } : (attempt.task.isolate ?? SOLO)
     let leave = (): void => {}
+    const { stallAfter } = attempt.task
+    // What waits for its cell does not stand still.
+    const waiting = stallAfter && setInterval(() => attempt.steps++, Math.min(LIFE_MS, stallAfter / 8))
     attempt.relay = (reason) => {
       attempt.relay = undefined
+      clearInterval(waiting)
       leave()
       events.ended(outcomeOfWait(reason))
     }
@@ -62,6 +67,7 @@ export class Isolation {
       alone,
       got: (cell) => {
         attempt.relay = undefined
+        clearInterval(waiting)
         if (cell === undefined) {
           return events.ended({ kind: 'snoozed', until: { kind: 'delay', ms: NO_CELL_PAUSE_MS } })
         }
