@@ -58,7 +58,7 @@ test('a worker process that is killed: its jobs run elsewhere at once, and anoth
   expect(died).toMatchObject({ event: 'died', jobs: 1, worker: held?.worker, signal: 'SIGKILL' })
   // The lease of twelve seconds plays no part in it.
   await until(async () => (await s.find(id))?.run === 2, { deadline: 5_000, what: 'it runs elsewhere' })
-  expect(await s.find(id)).toMatchObject({ crashes: 1, losses: 0, interruptions: 0, failures: 0 })
+  expect(await s.find(id)).toMatchObject({ crashes: 0, losses: 0, interruptions: 1, failures: 0 })
   await pidOf(worker, 2)
   worker.child.kill('SIGTERM')
   expect(await worker.ended()).toBe(0)

@@ -1,5 +1,5 @@
 import { keepLines } from '../../engine/last-lines.ts'
-import { type Death, describeDeath, factsOfDeath } from '../../model/death.ts'
+import { type Death, describeDeath, factsOfDeath, wasKilledFromOutside } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
 import { type Worry, worryOfStops } from '../../model/worry.ts'
 import { Database } from '../../store/db.ts'
@@ -205,14 +205,16 @@ export class Supervisor {
     const stopped = child.told || orderly || verdicts.length > 0
     const replaced = verdicts[0] && `its worker process was replaced: ${verdicts[0].message}`
     const reason = replaced ?? (stopped ? 'its process was stopped' : `its process died: ${cause}`)
+    // A kill from outside says nothing of the code that ran: no suspicion, but the cause is kept.
+    const blameless = stopped || wasKilledFromOutside(death)
     const how = {
-      outcome: stopped ? 'interrupted' : 'crashed',
+      outcome: blameless ? 'interrupted' : 'crashed',
       reason,
-      error: stopped ? undefined : { name: 'Crashed', message: cause, ...factsOfDeath(death) },
+      error: stopped ? undefined : { name: blameless ? 'Killed' : 'Crashed', message: cause, ...factsOfDeath(death) },
     } as const
     const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
     const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {
-      if (stopped) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
+      if (blameless) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
     })
     const ms = Math.round(performance.now() - begun)
     const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
