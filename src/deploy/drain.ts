@@ -24,6 +24,7 @@ export interface Drained {
 
 /** Once told to stop for good, code has this much of the budget to end. */
 const TAIL_MS = 2_000
+const CONDEMNED_MS = 500
 /** Enough for processes to die by SIGKILL, and for their jobs to be given back. */
 const CUT_MS = 300
 
@@ -44,7 +45,9 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
     worker.interrupt((attempt) => attempt.task.interrupt === 'resume', reason, false)
     worker.interrupt((attempt) => attempt.task.interrupt === 'restart', reason, true)
   }
-  const quiet = landed.then(() => worker.quiet())
+  // Of code that was condemned nobody knows whether it ever ends: it is given a moment, not the whole budget.
+  const others = landed.then(() => worker.quiet((attempt) => attempt.condemned !== undefined))
+  const quiet = others.then(() => within(worker.quiet(), CONDEMNED_MS))
   if (!(await within(quiet, abortAt - (monotonic() - begun)))) {
     worker.interrupt(() => true, reason, true)
     if (!(await within(quiet, budget - CUT_MS - (monotonic() - begun)))) {

@@ -8,22 +8,20 @@ import type { Row } from './rows.ts'
 
 interface Deed {
   readonly how: string
-  readonly exit: { readonly code?: number; readonly signal?: NodeJS.Signals }
   /** It is the job's own failure, and no neighbour's. */
   readonly failures?: number
-  /** What the test does once the deed is done. */
-  readonly next?: (worker: WorkerProcess) => void
+  /** Its worker process goes on with it, until it is stopped; else it is replaced. */
+  readonly stays?: boolean
 }
 
-const term = (worker: WorkerProcess) => worker.signal('SIGTERM')
 const THROWN: readonly Deed[] = [
-  { how: 'unhandled rejection', exit: { code: 1 }, failures: 1 },
-  { how: 'uncaught exception', exit: { code: 1 }, failures: 1 },
+  { how: 'unhandled rejection', failures: 1 },
+  { how: 'uncaught exception', failures: 1 },
 ]
 const DONE: readonly Deed[] = [
-  { how: 'process.exit', exit: { code: 3 } },
-  { how: 'removed signal handlers', exit: { signal: 'SIGTERM' }, next: term },
-  { how: 'leaked timers', exit: { code: 0 }, next: term },
+  { how: 'process.exit' },
+  { how: 'removed signal handlers', stays: true },
+  { how: 'leaked timers', stays: true },
 ]
 
 /** Rows about what code can do to its process: the worker may have to go, but nothing is lost with it. */
@@ -38,23 +36,28 @@ export const PROCESSES: readonly Row[] = [
   },
 ]
 
-async function nothingLost({ how, exit, failures = 0, next }: Deed, database: string): Promise<void> {
+async function nothingLost({ how, failures = 0, stays = false }: Deed, database: string): Promise<void> {
   await using stage = await openStage(database, `deed_${how.replaceAll(/\W/g, '_')}`)
   using witness = createWitness()
   const place = { entry: 'cli' as const, app: 'culprit', database, schema: stage.schema, witness: witness.path }
   const jobs = stage.holdfast()
-  await using worker = await startWorkerProcess({ ...place, env: { ROLE: 'first' } })
+  await using worker = await startWorkerProcess(place)
   const ids = [await jobs.enqueue(culprit, { how })]
   for (let n = 0; n < 5; n++) ids.push(await jobs.enqueue(bystander))
   await until(() => witness.saw('deed').length > 0, { what: `${how} is done` })
-  next?.(worker)
-  const ended = await worker.exit()
-  expect(ended.code ?? ended.signal, how).toBe(exit.code ?? exit.signal)
-
-  await using _heir = await startWorkerProcess({ ...place, env: { ROLE: 'heir' } })
+  if (stays) await leaves(worker, how)
+  await using heir = stays ? await startWorkerProcess(place) : worker
   const [culpritId] = ids
   for (const each of ids) {
     const expected = { state: 'completed', failures: each === culpritId ? failures : 0 }
     expect(await stage.ended(each.id), how).toMatchObject(expected)
   }
+  const starts = heir.log.filter((line) => line.msg === 'Worker started').length
+  expect(starts, how).toBe(stays ? 1 : 2)
+  await leaves(heir, how)
+}
+
+async function leaves(worker: WorkerProcess, how: string): Promise<void> {
+  worker.signal('SIGTERM')
+  expect(await worker.exit(), how).toMatchObject({ code: 0 })
 }

@@ -221,7 +221,7 @@ for (const how of ['timer', 'rejection'] as const) {
   for (const heeds of [true, false]) {
     test(`an error that nobody caught (${how}) fails the job that raised it, whether or not it ${heeds ? 'ends' : 'goes on'}`, async () => {
       await using yard = await openYard()
-      await using worker = await yard.worker({ env: { HOLDFAST_GRACE: '3s' } })
+      await using worker = await yard.worker({ env: { HOLDFAST_GRACE: '5m' } })
       const safe = [await yard.jobs.enqueue(restarts), await yard.jobs.enqueue(walks, { items: 100 })]
       for (const task of ['restarts', 'walks']) await begun(yard, task)
       const { id } = await yard.jobs.enqueue(rude, { how, heeds })
