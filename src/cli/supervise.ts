@@ -14,7 +14,7 @@ import { plural } from './format.ts'
 import { goOnWithoutReader } from './output.ts'
 import { Stop } from './stop.ts'
 import { supervisorMetrics } from './supervisor-metrics.ts'
-import type { WorkCommandOptions } from './work-run.ts'
+import { concurrencyOf, type WorkCommandOptions } from './work-options.ts'
 import { watchParent, wrapperName, wrapperWarning } from './wrapper.ts'
 
 export interface SuperviseOptions extends WorkCommandOptions {
@@ -34,6 +34,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   const processes = processesOf(options.processes)
+  concurrencyOf(options.concurrency)
   const stop = new Stop((reason, leftMs) => {
     const runs = supervisor.running
     log({

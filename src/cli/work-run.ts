@@ -6,7 +6,6 @@ import { checkChoice } from '../model/options.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { type RunningWorker, startWork } from '../worker.ts'
-import { wholeNumber } from './arguments.ts'
 import { buildId } from './build-id.ts'
 import { type LoadedApp, loadApp } from './config.ts'
 import { EXIT, messageOf, reportFailure } from './failure.ts'
@@ -15,14 +14,7 @@ import { exit, goOnWithoutReader } from './output.ts'
 import { placeOf } from './session.ts'
 import { Stop } from './stop.ts'
 import { SupervisorLine } from './supervised.ts'
-
-export interface WorkCommandOptions {
-  readonly queues?: string | undefined
-  readonly concurrency?: string | undefined
-  readonly build?: string | undefined
-  readonly config?: string | undefined
-  readonly json?: true | undefined
-}
+import { concurrencyOf, type WorkCommandOptions } from './work-options.ts'
 
 type Log = (line: LogLine) => void
 
@@ -57,8 +49,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
       leftMs: Math.round(leftMs),
     })
   })
-  const concurrency =
-    options.concurrency === undefined ? undefined : wholeNumber(options.concurrency, 1, 10_000, '--concurrency')
+  const concurrency = concurrencyOf(options.concurrency)
   const failed = watchFailures(stop, log, () => worker)
   const build = buildId(options.build)
   build.catch(() => {}) // awaited below

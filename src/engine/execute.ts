@@ -109,8 +109,9 @@ function outcomeOfIteration(attempt: Attempt, outcome: Outcome): Outcome {
 export function outcomeOfError(attempt: Attempt, thrown: unknown, db: Database): Outcome {
   const error = attempt.unwrap(thrown)
   if (isFenced(error)) return { kind: 'interrupted', reason: 'lease-lost' }
-  // The database was gone, not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
-  if (isDown(error, db) && attempt.task.delivery !== 'at-most-once')
+  // The database was gone, or the whole process stood still inside a transaction, and not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
+  const cutOff = isDown(error, db) || (isHoldfastError(error, 'HF_TX_IDLE') && attempt.ledger.stoodStill)
+  if (cutOff && attempt.task.delivery !== 'at-most-once')
     return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS } }
   if (attempt.condemned !== undefined) return attempt.outcomeOfStop() as Outcome
   const outcome = outcomeOfThrow(error)

@@ -19,6 +19,9 @@ export interface IncarnationEvents {
   readonly onLost: (worker: number, why: string) => void
 }
 
+/** After a process stood still: for what broke meanwhile to be noticed by its code. */
+const STILL_MS = 2_000
+
 export async function register(
   options: WorkerOptions,
   keeper: LeaseKeeper,
@@ -35,7 +38,14 @@ export async function register(
     onRenewed: events.onRenewed,
     onLost: (why) => events.onLost(key, why),
   })
-  return { lease, ledger: new Ledger(key, () => lease.held) }
+  return {
+    lease,
+    ledger: new Ledger(
+      key,
+      () => lease.held,
+      () => keeper.stillness.within(STILL_MS),
+    ),
+  }
 }
 
 /**

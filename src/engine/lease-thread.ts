@@ -7,17 +7,19 @@ import { heldJobs } from './held-jobs.ts'
 import { sayLastWord } from './last-word.ts'
 import type { LeaseMessage, LeaseOrder, LeaseThreadData } from './lease.ts'
 import { monotonic } from './monotonic.ts'
+import { Stillness } from './stillness.ts'
 import { rescueTails } from './tail-rescue.ts'
 import { Watchdog } from './watchdog.ts'
 
 const IDLE_MS = 60_000
-const { ticks, maxBlock, blackbox, tasks, debugged } = workerData as LeaseThreadData
+const { ticks, stillness, maxBlock, blackbox, tasks, debugged } = workerData as LeaseThreadData
 
 let order: LeaseOrder | undefined
 let revoked: number | undefined
 let wake = (): void => {}
 const watchdog = new Watchdog({
   ticks,
+  stillness: new Stillness(stillness),
   maxBlock,
   supervised: blackbox !== undefined,
   held: () => heldJobs(order?.renewal, tasks),

@@ -2,6 +2,7 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { RenewalOptions } from '../store/renewal.ts'
 import type { TaskFacts } from './held-jobs.ts'
 import { monotonic } from './monotonic.ts'
+import { Stillness } from './stillness.ts'
 import type { Blockage } from './watchdog.ts'
 
 /** How the main loop is watched. */
@@ -17,6 +18,7 @@ export interface WatchOptions {
 export interface LeaseThreadData extends Required<Pick<WatchOptions, 'tasks'>> {
   /** Counts the ticks of the main loop. */
   readonly ticks: Int32Array<SharedArrayBuffer>
+  readonly stillness: Stillness['shared']
   readonly maxBlock: number
   readonly blackbox: number | undefined
   /** Somebody may hold the main thread at a breakpoint: then it is not blocked. */
@@ -55,6 +57,8 @@ export class LeaseKeeper {
   readonly #maxBlock: number
   readonly #watch: WatchOptions
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
+  /** Whether this process stood still a moment ago. */
+  readonly stillness = new Stillness()
   #pulse: NodeJS.Timeout | undefined
   #thread: Thread | undefined
   #ready: Promise<void> | undefined
@@ -90,7 +94,14 @@ export class LeaseKeeper {
   #start(): Promise<void> {
     const { blackbox, tasks = new Map() } = this.#watch
     const debugged = process.execArgv.some((flag) => flag.startsWith('--inspect'))
-    const data: LeaseThreadData = { maxBlock: this.#maxBlock, ticks: this.#ticks, blackbox, tasks, debugged }
+    const data: LeaseThreadData = {
+      maxBlock: this.#maxBlock,
+      ticks: this.#ticks,
+      stillness: this.stillness.shared,
+      blackbox,
+      tasks,
+      debugged,
+    }
     this.#pulse ??= setInterval(() => Atomics.add(this.#ticks, 0, 1), PULSE_MS).unref()
     const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
     const thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })

@@ -23,16 +23,23 @@ export class Ledger {
   readonly worker: number
   readonly #open = new Map<number, Open>()
   readonly #isHeld: () => boolean
+  readonly #stoodStill: () => boolean
   #last = 0
 
-  constructor(worker: number, isHeld: () => boolean) {
+  constructor(worker: number, isHeld: () => boolean, stoodStill = () => false) {
     this.worker = worker
     this.#isHeld = isHeld
+    this.#stoodStill = stoodStill
   }
 
   /** Whether this incarnation's lease holds. */
   get held(): boolean {
     return this.#isHeld()
+  }
+
+  /** Whether its whole process stood still a moment ago. */
+  get stoodStill(): boolean {
+    return this.#stoodStill()
   }
 
   /** The number of the latest claim. */

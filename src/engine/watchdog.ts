@@ -3,6 +3,7 @@ import type { Verdict } from '../model/verdict.ts'
 import { type Paused, pauseMain } from './inspect.ts'
 import { monotonic } from './monotonic.ts'
 import type { StoppedPolicy } from './settle-verdict.ts'
+import type { Stillness } from './stillness.ts'
 import { UNSAVED } from './tail-rescue.ts'
 import { WATCHED, type Watched } from './watched.ts'
 import { within } from './within.ts'
@@ -25,6 +26,7 @@ export interface HeldJob {
 export interface WatchdogOptions {
   /** Counts the ticks of the main loop. */
   readonly ticks: Int32Array<SharedArrayBuffer>
+  readonly stillness: Stillness
   /** ms that the loop may be blocked by code that has no limit. */
   readonly maxBlock: number
   /** Somebody watches this process, and sees to its jobs when it is dead. */
@@ -49,8 +51,6 @@ const LOOK_SOON_MS = 250
 /** How long the main thread may take to answer: longer each time, for a machine may be busy. Inside a system call it never does. */
 const PATIENCE_MS = 1_000
 const PATIENCE_MOST_MS = 8_000
-/** A check that comes so late was not made by a thread that could run: then the whole process stood still. */
-const FROZEN_MS = 1_000
 
 const LOOK = `(() => { for (const look of globalThis[Symbol.for('${WATCHED}')] ?? []) { const seen = look(); if (seen !== null) return seen } })()`
 
@@ -62,7 +62,6 @@ export class Watchdog {
   readonly #options: WatchdogOptions
   #lastTick = -1
   #tickedAt = monotonic()
-  #checkedAt = monotonic()
   #lookAt = 0
   #looking = false
   #over = false
@@ -89,8 +88,7 @@ export class Watchdog {
 
   #check(): void {
     const now = monotonic()
-    const frozen = now - this.#checkedAt > FROZEN_MS
-    this.#checkedAt = now
+    const frozen = this.#options.stillness.beat()
     const tick = Atomics.load(this.#options.ticks, 0)
     if (tick !== this.#lastTick || frozen) {
       if (this.#looked && !frozen) {

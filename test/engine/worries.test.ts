@@ -19,12 +19,16 @@ function worries({ log }: StagedWorker): unknown[] {
 test('three interruptions at the same place are named as soon as the third has happened', async () => {
   await using stage = await stages()
   const jobs = stage.holdfast()
+  let waiting = 0
   const stuck = jobs.iteration({
     name: 'stuck',
     items: () => range(0, 10),
     prepare: async (n, { signal }) => {
       // Longer than the time between two deploys.
-      if (n > 0) await sleep(60_000, undefined, { signal })
+      if (n > 0) {
+        waiting++
+        await sleep(60_000, undefined, { signal })
+      }
       return n
     },
     each: () => {},
@@ -32,9 +36,7 @@ test('three interruptions at the same place are named as soon as the third has h
   const { id } = await jobs.enqueue(stuck)
   for (const [round, said] of [[], [], [['no-progress', id]]].entries()) {
     const worker = await stage.start(jobs.app({ tasks: [stuck] }))
-    await until(async () => (await stage.find(id))?.items === 1 && (await stage.find(id))?.state === 'running', {
-      what: 'it runs, and has saved its first item',
-    })
+    await until(() => waiting === round + 1, { what: 'it has saved its first item, and waits in the second' })
     await worker.shutdown({ reason: 'deploy', mode: 'cold' })
     expect(worries(worker), `after round ${round}`).toEqual(said)
     expect(await showJob(stage.db, id)).toMatchObject({ interruptions: round + 1, fruitless: round + 1 })

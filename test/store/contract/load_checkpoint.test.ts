@@ -5,7 +5,10 @@ import { fanOut } from '../../../src/store/parts.ts'
 import { releaseWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
-const NONE = { items: 0, total: undefined, cursor: undefined, rate: undefined, afterLoss: false, part: undefined }
+const NONE = {
+  ...{ items: 0, total: undefined, cursor: undefined, rate: undefined },
+  ...{ afterLoss: false, part: undefined, fruitless: 0, resumes: false },
+}
 
 test('reads progress from the start, and what was saved', async ({ store }) => {
   const job = await store.running()
@@ -17,6 +20,7 @@ test('reads progress from the start, and what was saved', async ({ store }) => {
     total: 8,
     cursor: { at: [3, 'x'] },
     rate: 1.5,
+    resumes: true,
   })
 })
 
