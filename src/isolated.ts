@@ -12,9 +12,6 @@ import { Database } from './store/db.ts'
 /** A run uses one at a time; a source that reads rows beside its transaction, a second. They are opened when they are needed. */
 const CONNECTIONS = 2
 
-// The pipe to a supervisor is the worker's: here the number would be another file.
-delete process.env['HOLDFAST_BLACKBOX']
-
 let resident: Resident | undefined
 
 if (parentPort === null) {

@@ -54,8 +54,11 @@ export interface RunningWorker extends Work {
 export interface StartOptions extends WorkOptions<string> {
   readonly log?: (line: LogLine) => void
   readonly build?: string
-  /** A supervisor gives the jobs back that this process could not, once it is gone. */
-  readonly supervised?: boolean
+  /**
+   * File descriptor on which a supervisor hears why this process dies. With one, the supervisor also gives the jobs back that this process
+   * could not, once it is gone.
+   */
+  readonly blackbox?: number | undefined
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
@@ -78,10 +81,10 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     signal,
     log = logTo(process.stdout),
     build,
-    supervised = false,
+    blackbox,
     exit = (code: number) => process.exit(code),
     appFile,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'supervised', 'exit', 'appFile'], 'work()')
+  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'exit', 'appFile'], 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -96,7 +99,6 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
   const names = new Set(client.queues.keys())
   const name = `${hostname()}:${process.pid}`
   const queues = queueLimits(client.queues, chosen, names, slots)
-  const blackbox = blackboxOf(process.env['HOLDFAST_BLACKBOX'])
   const say: WorkerOptions['log'] = (level, message, data) => log({ level, message, ...data })
   let condemned = false
   const condemn = (verdict: Verdict): void => {
@@ -124,7 +126,6 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
       checkpointEvery: CHECKPOINT_EVERY_MS,
     }),
     concurrency: slots,
-    supervised,
     lease: config.leaseMs,
     maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
@@ -220,11 +221,6 @@ function queueLimits(
 ): ReadonlyMap<string, number> {
   const queues = (chosen ?? [...names]).map((queue) => checkQueue(queue, names, 'work()'))
   return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
-}
-
-/** A pipe to the supervisor, on a descriptor that it named. */
-function blackboxOf(descriptor: string | undefined): number | undefined {
-  return descriptor !== undefined && /^\d{1,4}$/.test(descriptor) ? Number(descriptor) : undefined
 }
 
 /** LISTEN needs a session, and renewals must not wait for one: behind a pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */

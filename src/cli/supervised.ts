@@ -1,14 +1,21 @@
 import type { Drained } from '../deploy/drain.ts'
 import type { ChildMessage, SupervisorMessage } from '../deploy/supervisor/messages.ts'
-import { SUPERVISED } from '../deploy/supervisor/places.ts'
+import { BLACKBOX } from '../deploy/supervisor/places.ts'
 import type { RunningWorker } from '../worker.ts'
 
 const BEAT_MS = 250
 
+/** What jobs start must not inherit it: in another process the number is another file. */
+function takeBlackbox(): number | undefined {
+  const descriptor = process.env[BLACKBOX]
+  delete process.env[BLACKBOX]
+  return descriptor !== undefined && /^\d{1,4}$/.test(descriptor) ? Number(descriptor) : undefined
+}
+
 /** A worker process's end of the line to its supervisor. Without a supervisor it is silent. */
 export class SupervisorLine {
-  /** Whether this process has a supervisor. */
-  readonly open = process.env[SUPERVISED] === '1' && process.send !== undefined
+  /** The file descriptor of its black box; undefined: this process has no supervisor. */
+  readonly blackbox = process.send === undefined ? undefined : takeBlackbox()
   #beats: NodeJS.Timeout | undefined
 
   /** `stop`: it says so, or it is gone. `quiet`: claim nothing more, and stay. */
@@ -45,6 +52,11 @@ export class SupervisorLine {
   #beat(worker: RunningWorker): void {
     const { key = 0, running, concurrency, claiming, settled, worries } = worker
     this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled, worries })
+  }
+
+  /** Whether this process has a supervisor. */
+  get open(): boolean {
+    return this.blackbox !== undefined
   }
 
   #send(message: ChildMessage, done: () => void = () => {}): void {

@@ -65,7 +65,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     log,
     build: await build,
     signal: cut.signal,
-    supervised: line.open,
+    blackbox: line.blackbox,
     appFile: loaded.file,
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
     ...(concurrency !== undefined && { concurrency }),

@@ -109,10 +109,13 @@ function outcomeOfIteration(attempt: Attempt, outcome: Outcome): Outcome {
 export function outcomeOfError(attempt: Attempt, thrown: unknown, db: Database): Outcome {
   const error = attempt.unwrap(thrown)
   if (isFenced(error)) return { kind: 'interrupted', reason: 'lease-lost' }
-  // The database was gone, or the whole process stood still inside a transaction, and not the code wrong: that costs no retry, and the run goes on from its checkpoint when it can.
+  // Not the code was wrong: the database was gone, or the whole process stood still inside a transaction. That costs no retry, and the
+  // job goes on from its checkpoint when it can.
   const cutOff = isDown(error, db) || (isHoldfastError(error, 'HF_TX_IDLE') && attempt.ledger.stoodStill)
-  if (cutOff && attempt.task.delivery !== 'at-most-once')
-    return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS } }
+  if (cutOff && attempt.task.delivery !== 'at-most-once') {
+    const reason = error instanceof Error ? error.message : String(error)
+    return { kind: 'snoozed', until: { kind: 'delay', ms: DATABASE_PAUSE_MS }, reason }
+  }
   if (attempt.condemned !== undefined) return attempt.outcomeOfStop() as Outcome
   const outcome = outcomeOfThrow(error)
   // Code that asks for something keeps its word, even when it was being stopped.

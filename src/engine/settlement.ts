@@ -57,7 +57,7 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     case 'retry':
       return put(STATE_CODES.retrying, plan.when, plan.failure.message.slice(0, 200), located(plan.failure, attempt))
     case 'snooze':
-      return put(STATE_CODES.snoozed, plan.when, null)
+      return put(STATE_CODES.snoozed, plan.when, plan.reason?.slice(0, 200) ?? null)
     case 'pause': {
       const asked = attempt.asked
       // A pause always ends: without a moment of its own it is over at once.

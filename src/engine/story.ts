@@ -29,7 +29,9 @@ export function lineOf(plan: SettlePlan, attempt: Attempt): Line | undefined {
     case 'interrupt':
       return { level: 'warn', message: `Job interrupted: ${plan.reason}. It may start only once, so it ends here` }
     case 'snooze':
-      return { level: 'info', message: `Job snoozed ${describe(plan.when)}` }
+      return plan.reason === undefined
+        ? { level: 'info', message: `Job snoozed ${describe(plan.when)}` }
+        : { level: 'warn', message: `Job snoozed ${describe(plan.when)}: ${plan.reason}` }
     case 'pause':
       return { level: 'info', message: `Job paused: ${attempt.asked?.reason ?? 'no reason given'}` }
     case 'cancel':

@@ -67,8 +67,10 @@ export class Watchdog {
   #over = false
   #looked = false
   #patience = PATIENCE_MS
+  /** Who blocks it now. */
   #seen: Watched | undefined
-  #stack: string | undefined
+  /** What the log is told afterwards: the first of this blockage that had a name, for the last look may come when its code is already over. */
+  #blamed: { readonly job: Watched['job'] | undefined; readonly stack: string } | undefined
   #held: readonly HeldJob[] | undefined
   #rescued = '[]'
 
@@ -92,14 +94,14 @@ export class Watchdog {
     const tick = Atomics.load(this.#options.ticks, 0)
     if (tick !== this.#lastTick || frozen) {
       if (this.#looked && !frozen) {
-        this.#options.onUnblocked({ ms: now - this.#tickedAt, job: this.#seen?.job, stack: this.#stack })
+        this.#options.onUnblocked({ ms: now - this.#tickedAt, job: this.#blamed?.job, stack: this.#blamed?.stack })
       }
       this.#lastTick = tick
       this.#tickedAt = now
       this.#lookAt = now + FIRST_LOOK_MS
       this.#looked = false
       this.#patience = PATIENCE_MS
-      this.#seen = this.#stack = this.#held = undefined
+      this.#seen = this.#blamed = this.#held = undefined
       return
     }
     if (this.#looking || this.#over || now < this.#lookAt) return
@@ -127,7 +129,7 @@ export class Watchdog {
     }
     const seen = typeof paused.value === 'string' ? (JSON.parse(paused.value) as Watched) : undefined
     this.#seen = seen
-    this.#stack = paused.stack
+    if (this.#blamed?.job === undefined) this.#blamed = { job: seen?.job, stack: paused.stack }
     const rescued = this.#rescue(await paused.evaluate(UNSAVED))
     const end = this.#endOf(seen)
     if (end !== undefined && now >= end) {

@@ -20,15 +20,16 @@ export interface WorkerOptions {
   readonly transactions: EngineTransactions
   readonly newJob: ContextPorts['newJob']
   readonly concurrency: number
-  /** A supervisor gives the jobs back that this process could not, once it is gone: it sees that, and no lease has to run out. */
-  readonly supervised: boolean
   /** Where isolated runs take place; undefined: this worker has none. */
   readonly isolation: { readonly entry: URL; readonly boot: Boot } | undefined
   /** ms */
   readonly lease: number
   /** ms */
   readonly pollInterval: number
-  /** File descriptor on which a supervisor hears why this process dies; undefined: nobody settles what it leaves behind. */
+  /**
+   * File descriptor on which a supervisor hears why this process dies. It also sees that it dies, settles the culprit and gives back what is
+   * left: no lease has to run out. Undefined: nobody does.
+   */
   readonly blackbox?: number | undefined
   /** A run made this process useless. */
   readonly onCondemned?: (verdict: Verdict) => void

@@ -310,7 +310,7 @@ export class Worker {
 
   async #leave(key: number, busy: boolean): Promise<void> {
     const { db } = this.#options
-    if (busy && this.#options.supervised) return
+    if (busy && this.#options.blackbox !== undefined) return
     // What it could not give back, or never knew of, is released by the next sweep of another worker.
     if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
   }

@@ -34,7 +34,8 @@ export type Outcome =
   | { readonly kind: 'completed'; readonly result: string | null }
   /** Left its slot to others at a checkpoint, and goes on at once where there is room. */
   | { readonly kind: 'yielded' }
-  | { readonly kind: 'snoozed'; readonly until: When }
+  /** `reason`: it was not its code that wanted to wait. */
+  | { readonly kind: 'snoozed'; readonly until: When; readonly reason?: string }
   /** `retry`: by the task's policy, not at all, or at a moment that the code asked for. */
   | { readonly kind: 'failed'; readonly error: unknown; readonly retry: 'policy' | 'never' | When }
   | { readonly kind: 'cancelled' }

@@ -27,7 +27,7 @@ export type SettlePlan =
   /** `report`: an error of the retry policy's own, to be logged beside the failure. */
   | { readonly kind: 'fail'; readonly failure: Failure; readonly why: FinalReason; readonly report?: unknown }
   | { readonly kind: 'retry'; readonly failure: Failure; readonly when: When }
-  | { readonly kind: 'snooze'; readonly when: When }
+  | { readonly kind: 'snooze'; readonly when: When; readonly reason?: string | undefined }
   /** Back to the front lane, claimable at once. Counts as nothing. */
   | { readonly kind: 'yield' }
   /** Back to the front lane, claimable at once. `interrupted`: counts as an interruption, which uses up no retry. */
@@ -57,7 +57,7 @@ export function planSettle(job: JobFacts, outcome: Outcome, policy: RetryPolicy,
     case 'failed':
       return planFailure(job, outcome, policy, random)
     case 'snoozed':
-      return once ? endOnce('threw Snooze') : { kind: 'snooze', when: outcome.until }
+      return once ? endOnce('threw Snooze') : { kind: 'snooze', when: outcome.until, reason: outcome.reason }
     case 'parked':
       return once ? endOnce(`was to be parked: ${outcome.reason}`) : { kind: 'park', reason: outcome.reason }
     case 'yielded':

@@ -8,6 +8,7 @@ const stage = useStages()
 vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
   count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
+  poison: `jobs.task({ name: 'poison', run() { process.exit(3) } })`,
   leave: `jobs.task({ name: 'leave', async run() { await sleep(10); process.exit(3) } })`,
 }
 
@@ -80,6 +81,18 @@ test('a job that ends its process: a crash of the job, with the exit code; the o
   expect(told).toMatchObject({ outcome: 'crashed', error: { name: 'Crashed', exitCode: 3 } })
   await until(async () => ((await s.find(beside))?.run ?? 0) >= 2, { what: 'the other one runs again' })
   expect(await s.find(beside)).toMatchObject({ failures: 0, losses: 0 })
+})
+
+test('a job that ends its process as the first thing that the process does: a crash all the same, and the supervisor stays', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.poison) })
+  const ids = await Promise.all([1, 2, 3].map(() => enqueue(s, app, 'poison')))
+  await using worker = work(s, app)
+  // Two processes die of all three; after that each is alone, and proves its guilt.
+  for (const id of ids) await s.reached(id, 'parked', 90_000)
+  for (const id of ids) expect(await s.find(id)).toMatchObject({ losses: 0, failures: 0, interruptions: 0 })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
 })
 
 test('a supervisor that is killed leaves no orphan: its worker process hands off and goes', async () => {

@@ -8,6 +8,7 @@ import {
   deaf,
   finishes,
   heeds,
+  relay,
   restarts,
   rude,
   spin,
@@ -149,6 +150,18 @@ test('a loop blocked for three leases within its limit keeps the lease: no secon
   const line = await worker.logged(/The event loop was blocked for .* by task spin/)
   expect(line).toMatchObject({ job: id, task: 'spin', stack: expect.stringContaining('at spinFor') })
   expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9]\.\d|1\d)s by task spin/)
+})
+
+test('what the log names is who blocked the loop, not what the last look found after it', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { LEASE: '30s', SOFT: '20s', HARD: '25s' } })
+  // Looked at soon and then every 5 s: the second look finds code of no run.
+  const { id } = await yard.jobs.enqueue(relay, { ms: 5_000 })
+  expect(await worker.logged(/The event loop was blocked for/)).toMatchObject({
+    job: id,
+    task: 'relay',
+    stack: expect.stringMatching(/at spinFor .*\n.*at run/),
+  })
 })
 
 test('a system call that blocks the loop past the only limit ends its process, too', async () => {

@@ -52,6 +52,12 @@ const table: Row[] = [
     { kind: 'snooze', when: in90s },
     noReturn('threw Snooze'),
   ],
+  [
+    { kind: 'snoozed', until: in90s, reason: 'down' },
+    { kind: 'snooze', reason: 'down' },
+    { kind: 'snooze', reason: 'down' },
+    noReturn('threw Snooze'),
+  ],
   [{ kind: 'yielded' }, { kind: 'yield' }, { kind: 'yield' }, noReturn('left its slot')],
   [
     { kind: 'parked', reason: 'no task' },
@@ -154,7 +160,7 @@ describe('any outcome of any job', () => {
   const outcome: fc.Arbitrary<Outcome> = fc.oneof(
     fc.record({ kind: fc.constant('completed' as const), result: fc.constant(null) }),
     fc.record({ kind: fc.constantFrom('yielded' as const, 'cancelled' as const, 'lost' as const, 'expired' as const) }),
-    fc.record({ kind: fc.constant('snoozed' as const), until: when }),
+    fc.record({ kind: fc.constant('snoozed' as const), until: when, reason: fc.string() }),
     fc.record({
       kind: fc.constant('failed' as const),
       error: fc.anything(),

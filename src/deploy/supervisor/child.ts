@@ -4,7 +4,7 @@ import { memoryKills } from '../../engine/memory-kills.ts'
 import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
 import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
-import { BLACKBOX, SUPERVISED } from './places.ts'
+import { BLACKBOX } from './places.ts'
 
 export interface ChildOptions {
   /** Arguments of node. */
@@ -37,7 +37,7 @@ export class Child {
     const killsBefore = memoryKills()
     this.#process = spawn(process.execPath, command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
-      env: { ...env, [BLACKBOX]: String(BLACKBOX_FD), [SUPERVISED]: '1' },
+      env: { ...env, [BLACKBOX]: String(BLACKBOX_FD) },
     })
     this.#process.on('message', (message: ChildMessage) => this.#hear(message, onStarted))
     const box = this.#process.stdio[BLACKBOX_FD] as Readable | undefined

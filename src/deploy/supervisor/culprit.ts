@@ -2,9 +2,6 @@ import { type StoppedPolicy, settleVerdict } from '../../engine/settle-verdict.t
 import { decodeVerdict, type Verdict } from '../../model/verdict.ts'
 import type { Database } from '../../store/db.ts'
 
-/** A task that the dead process did not name: another release's, which must not lose its job to that. */
-const UNKNOWN: StoppedPolicy = { delivery: 'at-least-once', retry: false }
-
 /**
  * Settles the jobs that a dead process named as the reason of its end: each has failed, by its task's own policy. The jobs beside it have
  * not. Resolves with what it said.
@@ -16,6 +13,10 @@ export async function settleCulprits(
   tasks: Readonly<Record<string, StoppedPolicy>>,
 ): Promise<Verdict[]> {
   const verdicts = lines.map(decodeVerdict).filter((verdict) => verdict !== undefined)
-  for (const verdict of verdicts) await settleVerdict(db, worker, verdict, tasks[verdict.job?.task ?? ''] ?? UNKNOWN)
+  for (const verdict of verdicts) {
+    const policy = tasks[verdict.job?.task ?? '']
+    // Of no task that it knew: not believed. The job is given back with the others.
+    if (policy !== undefined) await settleVerdict(db, worker, verdict, policy)
+  }
   return verdicts
 }

@@ -136,11 +136,11 @@ export class Supervisor {
   }
 
   #setDeadlines(): void {
-    const in_ = (ms: number, work: () => void) => setTimeout(work, Math.min(ms, 2 ** 31 - 1)).unref()
-    in_(Math.max(LEAST_KILL_MS, this.#graceMs - KILL_BEFORE_MS), () => {
+    const after = (ms: number, work: () => void) => setTimeout(work, ms).unref()
+    after(Math.max(LEAST_KILL_MS, this.#graceMs - KILL_BEFORE_MS), () => {
       for (const child of this.#children) child.kill()
     })
-    in_(Math.max(LEAST_LEAVE_MS, this.#graceMs - LEAVE_BEFORE_MS), () => this.#finish())
+    after(Math.max(LEAST_LEAVE_MS, this.#graceMs - LEAVE_BEFORE_MS), () => this.#finish())
   }
 
   #spawn(backoff: RestartBackoff): void {
@@ -156,7 +156,11 @@ export class Supervisor {
     this.#everStarted = true
     this.#graceMs = graceMs
     if (this.#quiet) child.tell({ kind: 'quiet' })
-    this.#db ??= new Database({ url, schema, connections: 2 })
+    // An embedded server that came back may be at another address.
+    if (this.#db?.url !== url) {
+      void this.#db?.close().catch(() => {})
+      this.#db = new Database({ url, schema, connections: 2 })
+    }
     // Connected before it is needed: when a process dies, each millisecond counts.
     void this.reachesDatabase(RELEASE_MS)
   }

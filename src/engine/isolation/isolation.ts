@@ -69,7 +69,8 @@ export class Isolation {
         attempt.relay = undefined
         clearInterval(waiting)
         if (cell === undefined) {
-          return events.ended({ kind: 'snoozed', until: { kind: 'delay', ms: NO_CELL_PAUSE_MS } })
+          const until = { kind: 'delay', ms: NO_CELL_PAUSE_MS } as const
+          return events.ended({ kind: 'snoozed', until, reason: 'No process for an isolated run could be started' })
         }
         const run: AwayRun = new AwayRun(cell, attempt, {
           alone,

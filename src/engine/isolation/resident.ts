@@ -76,7 +76,7 @@ export class Resident {
       const text = `The file of the app has no task ${job.task} any more: it was changed under its running worker`
       this.#options.report({ kind: 'log', level: 'error', message: text, data: undefined, late: undefined })
       const when = { kind: 'delay', ms: UNKNOWN_TASK_PAUSE_MS } as const
-      this.#options.report({ kind: 'ended', plan: { kind: 'snooze', when }, ...NOTHING, spent: true })
+      this.#options.report({ kind: 'ended', plan: { kind: 'snooze', when, reason: text }, ...NOTHING, spent: true })
       return
     }
     const timeLimit = softLimit === undefined ? undefined : { soft: softLimit, hard: NO_HARD_LIMIT }
