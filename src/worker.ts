@@ -20,6 +20,7 @@ import { runPorts } from './run-ports.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
+import { manifestOf } from './tasks/manifest.ts'
 import { checkQueue } from './tasks/queues.ts'
 
 /** A worker that runs in this process. */
@@ -115,6 +116,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     name,
     build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
     release: RELEASE,
+    manifest: manifestOf([...new Set(tasks.values())], config),
     tasks,
     queues,
     ...runPorts(client, db, idleTimeout),

@@ -10,11 +10,13 @@ export interface WorkerRow {
   readonly queues: readonly string[]
   /** ms */
   readonly lease: number
+  /** What it says of its code: plain JSON. */
+  readonly manifest: object
 }
 
 /** A new incarnation with its lease. Resolves with its key. */
 export async function registerWorker(db: Database, worker: WorkerRow): Promise<number> {
-  const { name, build, release, tasks, queues, lease } = worker
+  const { name, build, release, tasks, queues, lease, manifest } = worker
   const [row] = await db.run<{ key: number }>('register_worker', [
     name,
     build,
@@ -22,6 +24,7 @@ export async function registerWorker(db: Database, worker: WorkerRow): Promise<n
     nameArray(tasks),
     nameArray(queues),
     lease,
+    JSON.stringify(manifest),
   ])
   return (row as { key: number }).key
 }

@@ -56,7 +56,15 @@ export class Store {
   }
 
   async worker(lease = 60_000): Promise<number> {
-    return registerWorker(this.db, { name: 'w', build: 'b', release: '0', tasks: ['common'], queues: ['mine'], lease })
+    return registerWorker(this.db, {
+      name: 'w',
+      build: 'b',
+      release: '0',
+      tasks: ['common'],
+      queues: ['mine'],
+      manifest: {},
+      lease,
+    })
   }
 
   /** One claim of everything that is ready in `mine`. */
