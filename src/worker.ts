@@ -20,6 +20,7 @@ import { runPorts } from './run-ports.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
+import { manifestOf } from './tasks/manifest.ts'
 import { checkQueue } from './tasks/queues.ts'
 
 /** A worker that runs in this process. */
@@ -54,6 +55,10 @@ export interface RunningWorker extends Work {
 export interface StartOptions extends WorkOptions<string> {
   readonly log?: (line: LogLine) => void
   readonly build?: string
+  /** Which app this is, where several share a database: for `deploy prepare --app`. */
+  readonly name?: string | undefined
+  /** The token of the deploy whose new code this is: that deploy does not hold it. */
+  readonly deploy?: string | undefined
   /**
    * File descriptor on which a supervisor hears why this process dies. With one, the supervisor also gives the jobs back that this process
    * could not, once it is gone.
@@ -63,6 +68,9 @@ export interface StartOptions extends WorkOptions<string> {
   readonly exit?: (code: number) => void
 }
 
+const OPTIONS = [
+  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'exit'],
+] as const
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
 
@@ -82,9 +90,11 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    name: appName,
+    deploy,
     exit = (code: number) => process.exit(code),
     appFile,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'exit', 'appFile'], 'work()')
+  } = checkKeys(options, OPTIONS, 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -115,6 +125,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     name,
     build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
     release: RELEASE,
+    app: appName,
+    token: deploy,
+    manifest: manifestOf([...new Set(tasks.values())], config),
     tasks,
     queues,
     ...runPorts(client, db, idleTimeout),

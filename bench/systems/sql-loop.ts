@@ -26,6 +26,7 @@ export const sqlLoop: System = {
       release: holdfast.version,
       tasks: ['noop'],
       queues: ['bench'],
+      manifest: {},
       lease: HOUR,
     })
     const marks = new Marks('bench', [])

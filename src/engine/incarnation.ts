@@ -27,12 +27,12 @@ export async function register(
   keeper: LeaseKeeper,
   events: IncarnationEvents,
 ): Promise<Incarnation> {
-  const { db, listenUrl, name, build, release, tasks, queues, lease: ms } = options
+  const { db, listenUrl, tasks, queues, lease: ms } = options
   const direct =
     listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
   await keeper.ready()
   const sent = monotonic()
-  const row = { name, build, release, tasks: [...tasks.keys()], queues: [...queues.keys()], lease: ms }
+  const row = { ...options, tasks: [...tasks.keys()], queues: [...queues.keys()] }
   const key = await registerWorker(db, row)
   const lease = keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
     onRenewed: events.onRenewed,

@@ -5,6 +5,7 @@ import type { VerdictKind } from '../model/verdict.ts'
 import type { WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
 import { Listener } from '../store/listen.ts'
+import type { Hold } from '../store/gate.ts'
 import { loadMarks } from '../store/upkeep.ts'
 import { expireLease, retireWorker } from '../store/workers.ts'
 import { Attempt } from './attempt.ts'
@@ -20,6 +21,7 @@ import { Isolation } from './isolation/isolation.ts'
 import { LeaseKeeper } from './lease.ts'
 import type { Ledger } from './ledger.ts'
 import { acceptsOf } from './marks.ts'
+import { HoldWatch } from './hold-watch.ts'
 import { planOf } from './plan.ts'
 import { Settler } from './settle.ts'
 import { settleOwnVerdict } from './settle-verdict.ts'
@@ -30,7 +32,7 @@ import { Tails } from './tails.ts'
 import { Troubles } from './troubles.ts'
 import { Upkeep } from './upkeep.ts'
 import { verdictOn } from './verdict-on.ts'
-import { REQUESTS, Waker } from './wake.ts'
+import { GATE, HELD, REQUESTS, Waker } from './wake.ts'
 import { letWatch, stoppedPolicy } from './watched.ts'
 import { within } from './within.ts'
 import type { WorkerOptions } from './worker-options.ts'
@@ -53,6 +55,7 @@ export class Worker {
   readonly #worries: Worries
   readonly #attendance: Attendance
   readonly #stalls: StallWatch
+  readonly #holds: HoldWatch
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
   #incarnation: Incarnation | undefined
@@ -81,7 +84,10 @@ export class Worker {
       waker: this.#waker,
       keepCompleted: options.keepCompleted,
       onInterrupted: (job) => this.#worries.stopped(job),
-      onSettled: () => this.#claimer?.settled(),
+      onSettled: () => {
+        this.#claimer?.settled()
+        if (this.#holds.held) this.#waker.wake(HELD)
+      },
       onTrouble: (error) => this.#trouble('settling', error),
     })
     this.#tails = new Tails({
@@ -131,6 +137,15 @@ export class Worker {
       risenMarks: () => this.#claimer?.risenMarks() ?? [],
       onTrouble: (what, error) => this.#trouble(what, error),
     })
+    this.#holds = new HoldWatch({
+      db,
+      worker: () => this.key,
+      pollInterval: options.pollInterval,
+      log: options.log,
+      onLook: (hold) => this.#heldBy(hold),
+      onAnswered: () => this.#waker.wake(HELD),
+      onTrouble: (error) => this.#trouble('looking for a deploy', error),
+    })
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
       waits: (attempt) => attempt.steps === 0 && this.#isolation?.takes(attempt) === true,
@@ -146,7 +161,10 @@ export class Worker {
         db,
         url,
         onNotify: (payload) => this.#hear(payload),
-        onConnect: () => this.#claimer?.wakeAll(),
+        onConnect: () => {
+          this.#holds.hear()
+          this.#claimer?.wakeAll()
+        },
         onDeaf: () => options.log('warn', DEAF, { pollInterval: options.pollInterval }),
       })
     }
@@ -212,6 +230,7 @@ export class Worker {
     const own = [...this.#options.tasks.values()].filter((task) => queues.has(task.queue))
     this.#isolation?.warm(own.map((task) => task.isolate))
     this.#claimer.start()
+    this.#holds.start()
     this.#attendance.start()
     this.#worries.start()
     this.#stalls.start()
@@ -282,6 +301,7 @@ export class Worker {
         this.#claimer?.stop(),
         this.#attendance.stop(),
         this.#stalls.stop(),
+        this.#holds.stop(),
         this.#upkeep.stop(),
         this.#tails.stop(),
         this.#listener?.close(),
@@ -377,7 +397,8 @@ export class Worker {
 
   /** After each renewal: what the database thinks this worker holds, against memory. */
   async #renewed(mayClaim: boolean): Promise<void> {
-    this.#claimer?.hold(!mayClaim)
+    if (!mayClaim) this.#claimer?.hold(true)
+    if (mayClaim === this.#holds.held) this.#holds.hear()
     const ledger = this.#incarnation?.ledger
     if (ledger === undefined) return
     try {
@@ -408,9 +429,18 @@ export class Worker {
     }
   }
 
+  /** A deploy that wants to find nothing running gets what can be interrupted handed off: nobody claims it before that is over. */
+  #heldBy(hold: Hold | undefined): void {
+    this.#claimer?.hold(hold !== undefined)
+    if (hold?.require !== 'idle') return
+    this.interrupt((attempt) => attempt.task.interrupt === 'resume', 'deploy', false)
+    this.interrupt((attempt) => attempt.task.interrupt === 'restart', 'deploy', true)
+  }
+
   #hear(payload: string): void {
-    if (payload !== REQUESTS) return this.#claimer?.wake(payload)
-    this.#attendance.hear()
+    if (payload === GATE) this.#holds.hear()
+    else if (payload === REQUESTS) this.#attendance.hear()
+    else this.#claimer?.wake(payload)
   }
 
   #trouble(what: string, error: unknown): void {

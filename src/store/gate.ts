@@ -45,8 +45,20 @@ export interface HeldWorker {
   readonly silent_ms: number | null
 }
 
-export async function heldWorkers(db: Database, deploy: number): Promise<HeldWorker[]> {
-  return db.run('gate_workers', [deploy])
+/** Those that a deploy holds; of a scope, those that a deploy of this build would hold. */
+export async function heldWorkers(
+  db: Database,
+  of: { readonly deploy: number } | (DeployScope & { readonly build: string | undefined }),
+): Promise<HeldWorker[]> {
+  const values = 'deploy' in of ? [of.deploy, null, null, null, null] : [null, ...scopeOf(of), of.build ?? null]
+  return db.run('gate_workers', values)
+}
+
+/** What these workers said of their code, as it was registered: plain JSON of whatever release they are. */
+export async function manifestsOf(db: Database, workers: readonly number[]): Promise<ReadonlyMap<number, unknown>> {
+  if (workers.length === 0) return new Map()
+  const rows = await db.run<{ key: number; manifest: string }>('read_manifests', [workers])
+  return new Map(rows.map(({ key, manifest }) => [key, JSON.parse(manifest) as unknown]))
 }
 
 export interface RunningJob {

@@ -430,9 +430,17 @@ from newest n
 left join :schema.worker w on w.key = n.worker
 left join :schema.checkpoint c on c.id = n.id
 order by n.id desc`,
+  list_manifests: `select w.build, w.queues, w.manifest::text as manifest, array_agg(w.name order by w.key) as names
+from :schema.lease l
+join :schema.worker w on w.key = l.worker
+where w.alive and l.expires_at > clock_timestamp()
+group by w.build, w.queues, w.manifest::text
+order by min(w.key)`,
   list_parts: `select job from :schema.part where root = $1 order by part`,
   list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
-  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms
+  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
+  extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as renewed_ms,
+  clock_timestamp() as now
 from :schema.lease l
 join :schema.worker w on w.key = l.worker
 order by w.key`,
@@ -612,12 +620,17 @@ cross join unnest(l.ids, l.runs) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
   read_hold: `select not w.claiming or w.deploy is not null as held from :schema.worker w where w.key = $1`,
+  read_manifests: `select w.key, w.manifest::text as manifest
+from unnest($1::int[]) as k(key)
+cross join lateral (select * from :schema.worker where key = k.key limit 1) as w`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where j.run = k.run and j.state > 0`,
   register_worker: `with started as (
-  insert into :schema.worker (name, build, release, tasks, queues, app, token) values ($1, $2, $3, $4, $5, $7, $8) returning key
+  insert into :schema.worker (name, build, release, tasks, queues, manifest, app, token)
+  values ($1, $2, $3, $4, $5, $7::text::json, $8, $9)
+  returning key
 ), leased as (
   insert into :schema.lease (worker, expires_at) select key, clock_timestamp() + $6::float8 * interval '1 ms' from started
 )
@@ -903,6 +916,7 @@ export const MIGRATIONS: readonly { number: number; name: string; kind: 'additiv
 -- Workers: one row for each start of a worker process, never reused. Claims take FOR SHARE on it, so that whoever clears \`alive\` or
 -- \`claiming\` waits for the claims in flight and knows that none comes after. The lease lives in a table of its own: its renewals
 -- must not conflict with those locks.
+-- \`tasks\`: what its claims take. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
 -- \`deploy\`: the one that holds it, so that it does not claim; \`heard\`: the last one that it has answered to. \`token\`: the deploy whose
 -- new code it says it is.
 create table :schema.worker (
@@ -914,6 +928,7 @@ create table :schema.worker (
   release     text not null,
   tasks       text[] not null,
   queues      text[] not null,
+  manifest    json not null,
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,

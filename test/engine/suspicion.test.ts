@@ -27,7 +27,15 @@ async function openYard(stage: Stage) {
   return {
     id,
     worker: () =>
-      registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], lease: 60_000 }),
+      registerWorker(db, {
+        name: 'w',
+        build: 'b',
+        release: '0',
+        tasks: ['t'],
+        queues: ['q'],
+        manifest: {},
+        lease: 60_000,
+      }),
     async take(worker: number) {
       const [taken] = await claim(db, { worker, claim: ++claims, queue: 'q', tasks: '{t}', most: 1, bands: BANDS })
       if (taken === undefined) throw new Error('there was nothing to claim')

@@ -15,7 +15,7 @@ const TASKS = [['a', 'b', 'once'], ['a', 'b', 'once'], ['a']] as const
 
 export async function register(model: Model, { db, marks }: Real, slot: number): Promise<void> {
   const tasks = TASKS[slot] as readonly string[]
-  const row = { name: 'w', build: 'b', release: '0', tasks, queues: [QUEUE], lease: 3_600_000 }
+  const row = { name: 'w', build: 'b', release: '0', tasks, queues: [QUEUE], manifest: {}, lease: 3_600_000 }
   const key = await workers.registerWorker(db, row)
   model.workers.push({ key, tasks, alive: true, lease: 'held', claims: 0, open: new Map() })
   marks.set(key, new Marks(QUEUE, []))

@@ -21,6 +21,11 @@ class OneConnection extends Database {
   override query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
     return this.#client.query(text, values as unknown[])
   }
+
+  /** It is in one already. */
+  override transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return work(this.#client as pg.PoolClient)
+  }
 }
 
 /** The store of one test: a transaction among a million jobs that is rolled back. Its own jobs are in the queue `mine`. */
@@ -56,7 +61,15 @@ export class Store {
   }
 
   async worker(lease = 60_000): Promise<number> {
-    return registerWorker(this.db, { name: 'w', build: 'b', release: '0', tasks: ['common'], queues: ['mine'], lease })
+    return registerWorker(this.db, {
+      name: 'w',
+      build: 'b',
+      release: '0',
+      tasks: ['common'],
+      queues: ['mine'],
+      manifest: {},
+      lease,
+    })
   }
 
   /** One claim of everything that is ready in `mine`. */

@@ -62,7 +62,7 @@ export async function addJobs(db: Database, count: number): Promise<string[]> {
 }
 
 export async function addWorker(db: Database, lease = 60_000): Promise<number> {
-  return registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], lease })
+  return registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], manifest: {}, lease })
 }
 
 export function claimUpTo(db: Database, worker: number, number: number, most: number, mark = 0): Promise<Claimed[]> {
