@@ -1,6 +1,6 @@
 import { nameArray } from '../store/arrays.ts'
+import { type Claimed, claim } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { type Claimed, claim } from '../store/jobs.ts'
 import type { Mark } from '../store/upkeep.ts'
 import type { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'

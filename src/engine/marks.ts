@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Band, Claimed } from '../store/jobs.ts'
+import type { Band, Claimed } from '../store/claims.ts'
 import type { Mark } from '../store/upkeep.ts'
 
 const FRONT = 0

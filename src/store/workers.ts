@@ -1,6 +1,6 @@
 import { nameArray } from './arrays.ts'
 import type { Database } from './db.ts'
-import type { GivenBackJob } from './jobs.ts'
+import type { GivenBackJob } from './settles.ts'
 
 export interface WorkerRow {
   readonly name: string

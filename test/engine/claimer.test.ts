@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { Claimer, type ClaimerOptions } from '../../src/engine/claim.ts'
 import { Ledger } from '../../src/engine/ledger.ts'
-import type { Claimed } from '../../src/store/jobs.ts'
+import type { Claimed } from '../../src/store/claims.ts'
 import { until } from '../support/until.ts'
 import { fakeDatabase } from './fake-database.ts'
 

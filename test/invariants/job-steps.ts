@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { enqueue } from '../../src/store/jobs.ts'
+import { enqueue } from '../../src/store/enqueue.ts'
 import { cancel, pauseJob, resumeJob, retryJob } from '../../src/store/operations.ts'
 import { FROM_THE_BEGINNING, promote } from '../../src/store/upkeep.ts'
 import { jobOf, number, pick, step } from './command.ts'

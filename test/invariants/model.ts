@@ -1,4 +1,4 @@
-import type { Band } from '../../src/store/jobs.ts'
+import type { Band } from '../../src/store/claims.ts'
 
 import { type Fence, FRONT, type Job, NONE, RUNNING, S, type Worker, waits } from './facts.ts'
 

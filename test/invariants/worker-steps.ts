@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { Marks } from '../../src/engine/marks.ts'
-import * as jobs from '../../src/store/jobs.ts'
+import { claim as claimJobs, closeClaims, readClaims } from '../../src/store/claims.ts'
+import { handBack } from '../../src/store/settles.ts'
 import { liftStragglers, publishMarks } from '../../src/store/upkeep.ts'
 import * as workers from '../../src/store/workers.ts'
 import { number, pick, type Real, sorted, step, workerOf } from './command.ts'
@@ -34,7 +35,7 @@ export const WORKER_STEPS = [
       const bands = known.bands(args.most)
       const expected = model.claim(key, claim, args.most, bands)
       const request = { worker: key, claim, queue: QUEUE, tasks: `{${worker.tasks.join(',')}}`, most: args.most, bands }
-      const taken = await jobs.claim(db, request)
+      const taken = await claimJobs(db, request)
       const actual = taken.map(({ id, run }) => ({ id, run, worker: key, claim }))
       // Sometimes the answer is lost: then only the ledger knows of it.
       if (args.lost > 0) {
@@ -49,16 +50,16 @@ export const WORKER_STEPS = [
   step('compare ledgers', number, async (model, { db }, nth) => {
     const { key, open } = workerOf(model, nth)
     const expected = model.strangers(key)
-    const found = await jobs.readClaims(db, key, [...open.keys()])
+    const found = await readClaims(db, key, [...open.keys()])
     const claims = [...new Set(found.map(({ claim }) => claim))]
     for (const each of expected) model.handBack(each, false)
     model.close(key, claims, { onlyEmpty: true })
-    await jobs.handBack(
+    await handBack(
       db,
       found.map(({ id, run }) => ({ id, run, interrupted: false, reason: null })),
       NONE,
     )
-    await jobs.closeClaims(db, key, claims)
+    await closeClaims(db, key, claims)
     return [sorted(expected.map(({ id, run }) => `${id} ${run}`)), sorted(found.map(({ id, run }) => `${id} ${run}`))]
   }),
   step(

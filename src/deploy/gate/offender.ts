@@ -77,12 +77,16 @@ function cureOf(job: Known): string {
   if (delivery === 'at-most-once') {
     return 'It may start only once, so a deploy cannot cut it: keep it short, and do the long part in a job that may run again.'
   }
-  if (Math.max(p95Ms ?? 0, limitMs ?? 0, ageMs) <= SHORT_MS) return 'It is short: give the deploy more time (--timeout).'
+  if (Math.max(p95Ms ?? 0, limitMs ?? 0, ageMs) <= SHORT_MS)
+    return 'It is short: give the deploy more time (--timeout).'
   return "Declare interrupt: 'restart' if it may run again from the start; make it an iteration if it is too long for that."
 }
 
 /** A ticket about one task, ready to be filed. */
-export function ticketOf(offenders: readonly Offender[], deploy: { number: number; at: Date; waitedMs: number }): string {
+export function ticketOf(
+  offenders: readonly Offender[],
+  deploy: { number: number; at: Date; waitedMs: number },
+): string {
   const [first] = offenders as [Offender, ...Offender[]]
   const { task, queue, p95Ms, limitMs, legacy, cure } = first
   return [

@@ -14,8 +14,8 @@ import {
   passDeploy,
   renewDeploy,
 } from '../../store/deploys.ts'
+import { wake } from '../../store/enqueue.ts'
 import { usualDurations } from '../../store/gate.ts'
-import { wake } from '../../store/jobs.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
 import { type Offender, offenderOf } from './offender.ts'
@@ -76,7 +76,7 @@ export interface Prepared {
 /** The hold of a command that died is over after this. */
 const EXPIRY_MS = 15_000
 const LOOK_EVERY_MS = 500
-/** Notifications come in flocks. */
+/** Something was heard while it looked. Notifications come in flocks. */
 const LOOK_AGAIN_MS = 20
 /** A worker that cannot answer is held as well as the others: what it runs is known from the database. */
 const ANSWER_WITHIN_MS = 5_000
@@ -102,7 +102,8 @@ class Preparation {
   readonly #viewer: Viewer
   readonly #since = monotonic()
   #renewedAt = monotonic()
-  #heard = (): void => {}
+  #pinged = false
+  #wake = (): void => {}
   #last: { view: View; judgement: Judgement } | undefined
 
   constructor(options: PrepareOptions, begun: BegunDeploy, token: string) {
@@ -117,8 +118,8 @@ class Preparation {
     const listener =
       listenUrl === undefined
         ? undefined
-        : new Listener({ db, url: listenUrl, onNotify: (payload) => payload === HELD && this.#heard() })
-    const give = (): void => this.#heard()
+        : new Listener({ db, url: listenUrl, onNotify: (payload) => payload === HELD && this.#hear() })
+    const give = (): void => this.#hear()
     signal.addEventListener('abort', give)
     void listener?.open()
     await this.#tellWorkers()
@@ -153,8 +154,9 @@ class Preparation {
   /** One look. Resolves with the end of it, or why there is none to come; undefined: go on. */
   async #turn(): Promise<Prepared | string | undefined> {
     try {
-      if (!(await this.#renew())) return 'its hold was ended by somebody else, or had expired while this process stood still'
-      await releaseExpired(this.#options.db, {})
+      if (!(await this.#renew()))
+        return 'its hold was ended by somebody else, or had expired while this process stood still'
+      await releaseExpired(this.#options.db)
       const view = await this.#viewer.look({ deploy: this.#begun.number })
       const judgement = judge(view, this.#options.require)
       this.#last = { view, judgement }
@@ -222,13 +224,19 @@ class Preparation {
     await wake(this.#options.db, GATE).catch(() => {})
   }
 
+  #hear(): void {
+    this.#pinged = true
+    this.#wake()
+  }
+
   /** Until something is heard, or the time is over. */
   async #pause(ms: number): Promise<void> {
     const heard = new Promise<void>((resolve) => {
-      this.#heard = resolve
+      this.#wake = resolve
     })
-    await within(heard, ms)
-    if (!this.#options.signal.aborted) await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_AGAIN_MS, ms)))
+    if (!this.#pinged) await within(heard, ms)
+    else await within(heard, LOOK_AGAIN_MS)
+    this.#pinged = false
   }
 }
 

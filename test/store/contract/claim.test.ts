@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { claim } from '../../../src/store/jobs.ts'
+import { claim } from '../../../src/store/claims.ts'
 import { BANDS, expectPlan, type Store, somewhere, test } from './support.ts'
 
 const request = (worker: number, more: object = {}) => ({

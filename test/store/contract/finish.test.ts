@@ -1,8 +1,10 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
+import { start } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
-import { type Fence, type Finish, finish, start } from '../../../src/store/jobs.ts'
+import type { Fence } from '../../../src/store/fence.ts'
 import { cancel } from '../../../src/store/operations.ts'
+import { type Finish, finish } from '../../../src/store/settles.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 const end = ({ id, run }: Fence, more: Partial<Finish> = {}): Finish => ({
