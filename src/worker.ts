@@ -10,6 +10,7 @@ import { Worker } from './engine/worker.ts'
 import type { WorkerOptions } from './engine/worker-options.ts'
 import { type AppInternals, appOf } from './internals.ts'
 import { limitedTasks } from './limited-tasks.ts'
+import { listenUrlFor } from './listen-url.ts'
 import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
@@ -234,10 +235,4 @@ function queueLimits(
 ): ReadonlyMap<string, number> {
   const queues = (chosen ?? [...names]).map((queue) => checkQueue(queue, names, 'work()'))
   return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
-}
-
-/** LISTEN needs a session, and renewals must not wait for one: behind a pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */
-function listenUrlFor(url: string): string | undefined {
-  const direct = process.env['HOLDFAST_LISTEN_URL']
-  return direct === 'off' ? undefined : direct || url
 }

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { uuidv7 } from '../engine/ids.ts'
 import { REQUESTS } from '../engine/wake.ts'
 import { type Duration, formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
@@ -14,6 +13,7 @@ import { checkId } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { EXIT } from './failure.ts'
 import { colors, errorColors, print, printJson, remark } from './output.ts'
+import { ownerName } from './owner.ts'
 import { openSession } from './session.ts'
 
 /** What came of it, for one job. */
@@ -121,14 +121,5 @@ function whyNot(action: Action, state: StateName): string {
 
 /** Who did it: a pause without an owner would be nobody's to end. */
 function signed(reason: string): By {
-  return { reason: sanitizeText(reason, MAX_REASON_BYTES), owner: `${userName()}@${hostname()}` }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    // A container may run as a number that has no name.
-    return `uid ${process.getuid?.() ?? '?'}`
-  }
+  return { reason: sanitizeText(reason, MAX_REASON_BYTES), owner: ownerName() }
 }

@@ -6,8 +6,10 @@ import { checkChoice } from '../model/options.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { type RunningWorker, startWork } from '../worker.ts'
+import { appName } from './app-name.ts'
 import { buildId } from './build-id.ts'
 import { type LoadedApp, loadApp } from './config.ts'
+import { deployToken } from './deploy-token.ts'
 import { EXIT, messageOf, reportFailure } from './failure.ts'
 import { plural } from './format.ts'
 import { exit, goOnWithoutReader } from './output.ts'
@@ -67,6 +69,8 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     signal: cut.signal,
     blackbox: line.blackbox,
     appFile: loaded.file,
+    name: appName(loaded.file),
+    deploy: deployToken(loaded.file),
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
     ...(concurrency !== undefined && { concurrency }),
   })

@@ -84,7 +84,12 @@ export async function beginDeploy(db: Database, deploy: NewDeploy): Promise<Begu
   })
 }
 
-type Overlap = Pick<Deploy, 'number' | 'state' | 'owner' | 'reason' | 'started_at' | 'expires_at'>
+export type Overlap = Pick<Deploy, 'number' | 'state' | 'owner' | 'reason' | 'started_at' | 'expires_at'>
+
+/** One that holds workers which a deploy of this scope would hold, too. */
+export async function overlappingDeploy(db: Database, scope: DeployScope): Promise<Overlap | undefined> {
+  return (await db.run<Overlap>('overlapping_deploys', scopeOf(scope)))[0]
+}
 
 function overlap({ number, state, owner, reason, started_at, expires_at }: Overlap): HoldfastError {
   const until = state === 'migrating' ? 'has begun to migrate' : `expires at ${expires_at.toISOString()}`

@@ -15,10 +15,10 @@ import {
   renewDeploy,
 } from '../../store/deploys.ts'
 import { wake } from '../../store/enqueue.ts'
-import { usualDurations } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
-import { type Offender, offenderOf } from './offender.ts'
+import type { Offender } from './offender.ts'
+import { offendersOf } from './offenders.ts'
 import { type View, Viewer } from './view.ts'
 
 export interface PrepareOptions {
@@ -80,7 +80,6 @@ const LOOK_EVERY_MS = 500
 const LOOK_AGAIN_MS = 20
 /** A worker that cannot answer is held as well as the others: what it runs is known from the database. */
 const ANSWER_WITHIN_MS = 5_000
-const MOST_OFFENDERS = 100
 
 /**
  * Holds the workers of a scope and waits until only what can be interrupted runs there, or nothing. Gives up after a time, and then all claim
@@ -186,10 +185,7 @@ class Preparation {
   }
 
   async #giveUp(why: string): Promise<Prepared> {
-    const blockers = this.#last?.judgement.blockers ?? []
-    const tasks = [...new Set(blockers.map(({ task }) => task))]
-    const usual = new Map((await usualDurations(this.#options.db, tasks)).map((each) => [each.task, each]))
-    const offenders = blockers.slice(0, MOST_OFFENDERS).map((job) => offenderOf(job, usual.get(job.task)))
+    const offenders = await offendersOf(this.#options.db, this.#last?.judgement.blockers ?? [])
     const prepared = this.#prepared(offenders, why)
     await this.#end(reportOf(prepared), why)
     return prepared
