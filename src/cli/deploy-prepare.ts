@@ -45,7 +45,11 @@ export async function prepareWith(session: Session, gate: Gate, silent: boolean)
       db: session.db,
       listenUrl: listenUrlFor(session.db.url),
       owner: `${ownerName()}:${process.pid}`,
-      ...(view && { onBegun: (begun) => view.begun(begun), onLook: (progress) => view.look(progress) }),
+      ...(view && {
+        onBegun: (begun) => view.begun(begun),
+        onLook: (progress) => view.look(progress),
+        onTrouble: (error) => view.trouble(error),
+      }),
     })
   } finally {
     view?.end()
@@ -105,6 +109,12 @@ class LiveView {
     status(
       `${formatDuration(Math.round(waited / 1000) * 1000)}  ${plural(blockers.length, 'job')} to end${answers}${what}`,
     )
+  }
+
+  trouble({ message }: Error): void {
+    if (message === this.#said) return
+    this.#said = message
+    remark(message)
   }
 
   end(): void {

@@ -307,9 +307,12 @@ select rows::int as left from remaining`,
   extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
   extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
 from :schema.worker w
-join :schema.deploy d on d.number = $1
+left join :schema.deploy d on d.number = $1
 left join :schema.lease l on l.worker = w.key
-where w.alive and w.deploy = $1
+where w.alive
+  and case when $1::int is not null then w.deploy = $1
+    else ($2::text[] is null or w.app = any($2)) and ($3::text[] is null or w.queues && $3) and ($4::text[] is null or w.name like any($4))
+      and w.build is distinct from $5 end
 order by w.key`,
   hand_back: `with found as materialized (
   select k.run, k.interrupted, k.reason, k.crashed, k.error, j.tid, c.items, c.moved, c.interruptions

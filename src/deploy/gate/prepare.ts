@@ -39,6 +39,8 @@ export interface PrepareOptions {
   /** Once workers are held. */
   readonly onBegun?: (deploy: BegunDeploy) => void
   readonly onLook?: (progress: Progress) => void
+  /** The database does not answer; the wait goes on. */
+  readonly onTrouble?: (error: Error) => void
   /** ms that the wait outlives this process. */
   readonly expiry?: number
 }
@@ -166,6 +168,7 @@ class Preparation {
     } catch (error) {
       // A server that restarts is no reason to give up: nobody claims meanwhile either.
       if (!isHoldfastError(error, 'HF_DATABASE_DOWN')) throw error
+      this.#options.onTrouble?.(error)
       return undefined
     }
   }
