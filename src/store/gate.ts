@@ -51,13 +51,13 @@ export async function heldWorkers(
   of: { readonly deploy: number } | (DeployScope & { readonly build: string | undefined }),
 ): Promise<HeldWorker[]> {
   const values = 'deploy' in of ? [of.deploy, null, null, null, null] : [null, ...scopeOf(of), of.build ?? null]
-  return db.run('gate_workers', values)
+  return db.run('list_held', values)
 }
 
 /** What these workers said of their code, as it was registered: plain JSON of whatever release they are. */
 export async function manifestsOf(db: Database, workers: readonly number[]): Promise<ReadonlyMap<number, unknown>> {
   if (workers.length === 0) return new Map()
-  const rows = await db.run<{ key: number; manifest: string }>('read_manifests', [workers])
+  const rows = await db.run<{ key: number; manifest: string }>('show_manifests', [workers])
   return new Map(rows.map(({ key, manifest }) => [key, JSON.parse(manifest) as unknown]))
 }
 
@@ -93,7 +93,7 @@ const PATIENCE = "set local statement_timeout = '2s'"
 export async function usualDurations(db: Database, tasks: readonly string[]): Promise<UsualDuration[]> {
   if (tasks.length === 0) return []
   try {
-    return await db.transaction((client) => db.run('usual_durations', [tasks, DAYS, MOST_RUNS], client), PATIENCE)
+    return await db.transaction((client) => db.run('list_durations', [tasks, DAYS, MOST_RUNS], client), PATIENCE)
   } catch {
     return []
   }
@@ -109,5 +109,5 @@ export interface LivingBuild {
 }
 
 export async function livingBuilds(db: Database, scope?: DeployScope): Promise<LivingBuild[]> {
-  return db.run('living_builds', scopeOf(scope))
+  return db.run('list_builds', scopeOf(scope))
 }

@@ -302,18 +302,6 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
   where l.worker = $1 and w.key = $1 and not w.alive and remaining.rows = 0
 )
 select rows::int as left from remaining`,
-  gate_workers: `select w.key, w.name, w.app, w.build, w.queues, w.started_at, w.heard is not distinct from $1::int as heard,
-  extract(epoch from w.heard_at - d.started_at)::float8 * 1000 as heard_ms,
-  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
-  extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
-from :schema.worker w
-left join :schema.deploy d on d.number = $1
-left join :schema.lease l on l.worker = w.key
-where w.alive
-  and case when $1::int is not null then w.deploy = $1
-    else ($2::text[] is null or w.app = any($2)) and ($3::text[] is null or w.queues && $3) and ($4::text[] is null or w.name like any($4))
-      and w.build is distinct from $5 end
-order by w.key`,
   hand_back: `with found as materialized (
   select k.run, k.interrupted, k.reason, k.crashed, k.error, j.tid, c.items, c.moved, c.interruptions
   from unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::text[]) as k(id, run, interrupted, reason, crashed, error)
@@ -380,6 +368,18 @@ order by relname`,
   returning j.queue
 )
 select queue, count(*)::int as jobs from lifted group by queue`,
+  list_builds: `select w.build, count(*)::int as workers, sum(r.running)::int as running, (array_agg(w.name order by w.key))[1] as oldest
+from :schema.worker w
+cross join lateral (
+  select count(*) as running
+  from :schema.ledger l
+  cross join unnest(l.ids, l.runs) as k(id, run)
+  cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+  where l.worker = w.key and j.run = k.run and j.state > 0 and j.worker = w.key
+) as r
+where w.alive and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
+group by w.build
+order by min(w.key)`,
   list_deploys: `select d.number, case when x.live or d.ended_at is not null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
   d.apps, d.queues, d.workers, d.require, d.started_at, d.passed_at, d.migrating_at, d.ended_at, d.expires_at,
   extract(epoch from d.expires_at - clock_timestamp())::float8 * 1000 as left_ms, d.heard_ms, d.why, d.report::text as report,
@@ -389,6 +389,19 @@ cross join lateral (select d.ended_at is null and (d.state = 'migrating' or d.ex
 where ($1::int is null or d.number = $1) and (not $2::boolean or x.live)
 order by d.number desc
 limit $3`,
+  list_durations: `select t.task, s.runs::int as runs, s.p50_ms, s.p95_ms
+from unnest($1::text[]) as t(task)
+cross join lateral (
+  select count(*) as runs,
+    percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
+  from (
+    select extract(epoch from h.ended_at - h.started_at)::float8 * 1000 as ms
+    from :schema.history h
+    where h.task = t.task and h.state = 20 and h.started_at is not null and h.ended_at > clock_timestamp() - $2::int * interval '1 day'
+    limit $3
+  ) as seen
+) as s
+where s.runs > 0`,
   list_ended: `with newest as (
   select h.id, h.state, h.queue, h.task, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
     h.ended_at, h.error, h.worker, h.items, h.total
@@ -403,6 +416,18 @@ select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interrup
 from newest n
 left join :schema.worker w on w.key = n.worker
 order by n.id desc`,
+  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.started_at, w.heard is not distinct from $1::int as heard,
+  extract(epoch from w.heard_at - d.started_at)::float8 * 1000 as heard_ms,
+  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
+  extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
+from :schema.worker w
+left join :schema.deploy d on d.number = $1
+left join :schema.lease l on l.worker = w.key
+where w.alive
+  and case when $1::int is not null then w.deploy = $1
+    else ($2::text[] is null or w.app = any($2)) and ($3::text[] is null or w.queues && $3) and ($4::text[] is null or w.name like any($4))
+      and w.build is distinct from $5 end
+order by w.key`,
   list_live: `with found as (
   (
     select j.id, j.state, j.queue, j.task, j.priority, j.run, j.failures, j.interruptions, j.losses, j.crashes, j.created_at,
@@ -447,18 +472,6 @@ order by min(w.key)`,
 from :schema.lease l
 join :schema.worker w on w.key = l.worker
 order by w.key`,
-  living_builds: `select w.build, count(*)::int as workers, sum(r.running)::int as running, (array_agg(w.name order by w.key))[1] as oldest
-from :schema.worker w
-cross join lateral (
-  select count(*) as running
-  from :schema.ledger l
-  cross join unnest(l.ids, l.runs) as k(id, run)
-  cross join lateral (select * from :schema.job where id = k.id limit 1) as j
-  where l.worker = w.key and j.run = k.run and j.state > 0 and j.worker = w.key
-) as r
-where w.alive and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
-group by w.build
-order by min(w.key)`,
   load_checkpoint: `select c.items, c.total, c.cursor::text as cursor, c.rate, j.interruptions - coalesce(c.interruptions, 0) as fruitless,
   coalesce(c.moved, 0) > 0 as resumes, p.root, p.part, p.parts,
   (select t.outcome from :schema.trail t where t.job = $1 and t.run = $2 - 1 limit 1) as before
@@ -623,9 +636,6 @@ cross join unnest(l.ids, l.runs) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
   read_hold: `select not w.claiming or w.deploy is not null as held from :schema.worker w where w.key = $1`,
-  read_manifests: `select w.key, w.manifest::text as manifest
-from unnest($1::int[]) as k(key)
-cross join lateral (select * from :schema.worker where key = k.key limit 1) as w`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
@@ -854,6 +864,9 @@ left join :schema.checkpoint c on c.id = f.id
 left join :schema.worker w on w.key = f.worker
 left join :schema.request r on r.id = f.id
 left join :schema.part p on p.job = f.id`,
+  show_manifests: `select w.key, w.manifest::text as manifest
+from unnest($1::int[]) as k(key)
+cross join lateral (select * from :schema.worker where key = k.key limit 1) as w`,
   show_parts: `select p.part, p.parts, p.job, coalesce(j.state, w.state) as state, p.finished,
   case when p.finished then p.items else coalesce(c.items, 0) end as items, c.total
 from :schema.part p
@@ -895,19 +908,6 @@ left join lateral (select state from :schema.job where id = r.id limit 1) as j o
 left join lateral (select state from :schema.waiting where id = r.id limit 1) as w on true
 where r.action = 'cancel' and (j.state = 0 or w.state is not null)
 limit 100`,
-  usual_durations: `select t.task, s.runs::int as runs, s.p50_ms, s.p95_ms
-from unnest($1::text[]) as t(task)
-cross join lateral (
-  select count(*) as runs,
-    percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
-  from (
-    select extract(epoch from h.ended_at - h.started_at)::float8 * 1000 as ms
-    from :schema.history h
-    where h.task = t.task and h.state = 20 and h.started_at is not null and h.ended_at > clock_timestamp() - $2::int * interval '1 day'
-    limit $3
-  ) as seen
-) as s
-where s.runs > 0`,
   wake: `select pg_notify($1, $2)`,
 } as const
 

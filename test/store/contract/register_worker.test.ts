@@ -39,5 +39,8 @@ test('makes a new incarnation with its lease, each time with a key of its own', 
 })
 
 test('touches a few pages', async ({ store }) => {
-  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000, '{}']), { uses: [], pages: 40 })
+  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000, '{}', 'app', null]), {
+    uses: [],
+    pages: 40,
+  })
 })
