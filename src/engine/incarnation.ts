@@ -1,6 +1,7 @@
 import { closeClaims, handBack, readClaims } from '../store/jobs.ts'
 import { placeOf } from '../store/place.ts'
 import { registerWorker } from '../store/workers.ts'
+import { taskKeys } from '../tasks/versions.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
@@ -32,7 +33,7 @@ export async function register(
     listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
   await keeper.ready()
   const sent = monotonic()
-  const row = { name, build, release, manifest, tasks: [...tasks.keys()], queues: [...queues.keys()], lease: ms }
+  const row = { name, build, release, manifest, tasks: taskKeys(tasks), queues: [...queues.keys()], lease: ms }
   const key = await registerWorker(db, row)
   const lease = keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
     onRenewed: events.onRenewed,
