@@ -9,6 +9,7 @@ import type { Claimed } from '../store/claims.ts'
 import type { NewJob } from '../store/enqueue.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import { ItemFailure } from '../tasks/iterate/failure.ts'
+import type { Upgraded } from '../tasks/versions.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 import type { Tail } from './tail.ts'
@@ -51,6 +52,8 @@ export class Attempt {
   steps = 0
   /** When one was last seen, monotonic ms. */
   movedAt = this.startedAt
+  /** Older code enqueued it: its input as today's would. */
+  upgraded: Upgraded | undefined
   /** The task's clean-up after the soft limit, ready to be called. */
   onTimeout: (() => unknown) | undefined
   #condemned: { readonly error: unknown } | undefined

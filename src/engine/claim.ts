@@ -11,7 +11,8 @@ const MOST = 500
 
 export interface ClaimerOptions {
   readonly db: Database
-  readonly tasks: readonly string[]
+  /** Names and versions, as `taskKeys` writes them. */
+  readonly takes: readonly string[]
   /** The queues to claim from, each with its own limit. */
   readonly queues: ReadonlyMap<string, number>
   readonly concurrency: number
@@ -55,7 +56,7 @@ export class Claimer {
   constructor(options: ClaimerOptions, ledger: Ledger) {
     this.#options = options
     this.#ledger = ledger
-    this.#tasks = nameArray(options.tasks)
+    this.#tasks = nameArray(options.takes)
     this.#lanes = [...options.queues].map(([queue, limit]) => ({
       queue,
       limit,

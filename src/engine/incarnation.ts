@@ -2,6 +2,7 @@ import { closeClaims, readClaims } from '../store/claims.ts'
 import { placeOf } from '../store/place.ts'
 import { handBack } from '../store/settles.ts'
 import { registerWorker } from '../store/workers.ts'
+import { taskKeys } from '../tasks/versions.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
@@ -29,7 +30,7 @@ async function register(options: WorkerOptions, keeper: LeaseKeeper, events: Inc
     listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
   await keeper.ready()
   const sent = monotonic()
-  const row = { ...options, tasks: [...tasks.keys()], queues: [...queues.keys()] }
+  const row = { ...options, tasks: taskKeys(tasks), queues: [...queues.keys()] }
   const key = await registerWorker(db, row)
   const lease = keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
     onRenewed: events.onRenewed,

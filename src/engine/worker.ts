@@ -5,6 +5,7 @@ import type { Hold } from '../store/gate.ts'
 import { Listener } from '../store/listen.ts'
 import { loadMarks } from '../store/upkeep.ts'
 import { expireLease, retireWorker } from '../store/workers.ts'
+import { taskKeys } from '../tasks/versions.ts'
 import type { Attempt } from './attempt.ts'
 import { Attendance } from './attendance.ts'
 import { Claimer } from './claim.ts'
@@ -100,7 +101,7 @@ export class Worker {
     })
     this.#attendance = new Attendance({
       db,
-      names: namesOf(options),
+      takes: taskKeys(options.tasks),
       worker: () => this.key,
       attempts: this.#attempts,
       risenMarks: () => this.#claimer?.risenMarks() ?? [],
@@ -170,17 +171,17 @@ export class Worker {
 
   async start(): Promise<void> {
     const { db, queues, concurrency, pollInterval } = this.#options
-    const names = namesOf(this.#options)
+    const takes = taskKeys(this.#options.tasks)
     const [incarnation, marks] = await Promise.all([
       this.#life.register(),
-      loadMarks(db, acceptsOf(names), [...queues.keys()]),
+      loadMarks(db, acceptsOf(takes), [...queues.keys()]),
       this.#upkeep.prepare(),
     ])
     this.#life.begin(incarnation)
     this.#claimer = new Claimer(
       {
         db,
-        tasks: names,
+        takes,
         queues,
         concurrency,
         pollInterval,
@@ -303,7 +304,3 @@ const LAST_WORD_MS = 3_000
 const DEAF =
   'Notifications do not arrive: a transaction pooler is in between. This worker polls. ' +
   "Set HOLDFAST_LISTEN_URL to the server's own address, or to `off`."
-
-function namesOf({ tasks }: WorkerOptions): readonly string[] {
-  return [...tasks.keys()].sort()
-}

@@ -227,6 +227,11 @@ export const ERRORS = {
     cause: 'A handler let its transaction wait, without a statement, so long that the server ended it.',
     cure: 'Do slow work (network, files) in `prepare`, which runs before the transaction; or give the app a longer `lease`.',
   },
+  HF_UPGRADE: {
+    cause:
+      "A job that older code enqueued could not be brought to the task's own version: a step of `upgrade` or `upgradeCursor` failed, or what it gave does not fit.",
+    cure: 'The message names the versions. Correct the step and deploy: the stored input is unchanged, and the job can be retried.',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -61,6 +61,15 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
   }
 }
 
+/** The job, its input and its cursor are of this version from now on. False: the run does not hold the job any more. */
+export async function adopt(
+  db: Database,
+  fence: Fence,
+  to: { readonly version: number; readonly input: string | null; readonly cursor: string | null },
+): Promise<boolean> {
+  return (await db.run('adopt', [fence.id, fence.run, to.version, to.input, to.cursor])).length > 0
+}
+
 export interface Progress {
   readonly items: number
   readonly total: number | undefined

@@ -1,5 +1,13 @@
 // Generated from sql/*.sql and migrations/*.sql by `npm run build:sql`. Do not edit.
 export const STATEMENTS = {
+  adopt: `with adopted as (
+  update :schema.job set version = $3, input = $4::text::json
+  where id = $1 and run = $2 and state > 0
+  returning id
+), moved as (
+  update :schema.checkpoint c set cursor = $5::text::json from adopted where c.id = adopted.id and $5::text is not null
+)
+select id from adopted`,
   begin_deploy: `insert into :schema.deploy (owner, reason, build, token, apps, queues, workers, require, expires_at)
 values (
   $1, $2, case when exists (
@@ -54,7 +62,7 @@ select id, 'running' from asked`,
     select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
       and j.lane between band.lane and band.lane and j.priority between band.priority and band.priority
-      and j.state = 0 and j.task = any($4::text[])
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any($4::text[])
     order by j.position
     limit band.most
     for update skip locked
@@ -357,7 +365,7 @@ order by relname`,
     select j.ctid as tid from :schema.job j
     where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
       and j.lane between m.lane and m.lane and j.priority between m.priority and m.priority
-      and j.state = 0 and j.task = any(m.tasks)
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any(m.tasks)
     order by j.position limit $2
     for update skip locked
   ) as s

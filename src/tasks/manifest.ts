@@ -75,7 +75,7 @@ function taskManifest(task: TaskDefinition): TaskManifest {
     interrupt: task.interrupt,
     delivery: task.delivery,
     version: task.version,
-    versions: [task.version],
+    versions: [...task.versions],
     input: inputManifest(task.input),
     limits: {
       soft: timeLimit?.soft ?? null,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../../src/store/checkpoints.ts'
+import { adopt, loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../../src/store/checkpoints.ts'
 import * as claims from '../../src/store/claims.ts'
 import type { Database } from '../../src/store/db.ts'
 import { openingCommands } from '../../src/store/opening.ts'
@@ -57,6 +57,11 @@ export const RUN_STEPS = [
     },
     2,
   ),
+  step('go on as version 2', fence, async (model, { db }, args) => {
+    const held = fenceOf(model, args, 'a')
+    if (held === undefined) return undefined
+    return [model.adopt(held, 2), await adopt(db, held, { version: 2, input: 'null', cursor: null })]
+  }),
   step(
     'save a checkpoint',
     fc.record({ nth: number, stale: fc.boolean(), more: fc.integer({ min: -1, max: 2 }), tx: fc.boolean() }),

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { Marks } from '../../src/engine/marks.ts'
+import { nameArray } from '../../src/store/arrays.ts'
 import { claim as claimJobs, closeClaims, readClaims } from '../../src/store/claims.ts'
 import { handBack } from '../../src/store/settles.ts'
 import { liftStragglers, publishMarks } from '../../src/store/upkeep.ts'
@@ -12,7 +13,7 @@ const NONE = { worker: -1, claims: [] }
 const QUEUE = 'q'
 const DEATHS = fc.constantFrom('lost' as const, 'crashed' as const, 'interrupted' as const)
 /** What each of the workers knows; the task `once` is one that starts at most once. */
-const TASKS = [['a', 'b', 'once'], ['a', 'b', 'once'], ['a']] as const
+const TASKS = [['a', 'a@2', 'b', 'once'], ['a@2', 'b', 'once'], ['a']] as const
 
 export async function register(model: Model, { db, marks }: Real, slot: number): Promise<void> {
   const tasks = TASKS[slot] as readonly string[]
@@ -34,7 +35,7 @@ export const WORKER_STEPS = [
       const claim = ++worker.claims
       const bands = known.bands(args.most)
       const expected = model.claim(key, claim, args.most, bands)
-      const request = { worker: key, claim, queue: QUEUE, tasks: `{${worker.tasks.join(',')}}`, most: args.most, bands }
+      const request = { worker: key, claim, queue: QUEUE, tasks: nameArray(worker.tasks), most: args.most, bands }
       const taken = await claimJobs(db, request)
       const actual = taken.map(({ id, run }) => ({ id, run, worker: key, claim }))
       // Sometimes the answer is lost: then only the ledger knows of it.
