@@ -59,6 +59,8 @@ export interface StartOptions extends WorkOptions<string> {
    * could not, once it is gone.
    */
   readonly blackbox?: number | undefined
+  /** ms that code which has no limit may block the event loop. Default: five minutes. */
+  readonly maxBlock?: number
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
@@ -82,9 +84,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    maxBlock = MAX_BLOCK_MS,
     exit = (code: number) => process.exit(code),
     appFile,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'exit', 'appFile'], 'work()')
+  } = checkKeys(
+    options,
+    ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'maxBlock', 'exit', 'appFile'],
+    'work()',
+  )
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -107,7 +114,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     condemned = true
     // What threw where nobody could catch it has ended: whoever heard of it empties this worker, in its own time.
     if (!first || ending !== undefined || verdict.kind === 'exception') return
-    void replaceProcess(worker, { verdict, supervised: blackbox !== undefined, log: say, exit })
+    void replaceProcess(worker, {
+      verdict,
+      supervised: blackbox !== undefined,
+      patience: config.shutdown.budgetMs,
+      log: say,
+      exit,
+    })
   }
   const worker: Worker = new Worker({
     db,
@@ -131,7 +144,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     pollInterval: config.pollIntervalMs,
     blackbox,
     onCondemned: condemn,
-    maxBlock: MAX_BLOCK_MS,
+    maxBlock,
     checkpointEvery: CHECKPOINT_EVERY_MS,
     keepCompleted: config.history.completed,
     historyKeep: config.history.keepMs,

@@ -51,6 +51,8 @@ export class Attempt {
   steps = 0
   /** When one was last seen, monotonic ms. */
   movedAt = this.startedAt
+  /** ms in which others blocked its event loop: no time of its own. */
+  lostTime = 0
   /** The task's clean-up after the soft limit, ready to be called. */
   onTimeout: (() => unknown) | undefined
   #condemned: { readonly error: unknown } | undefined
@@ -160,7 +162,7 @@ export class Attempt {
   get deadline(): { readonly at: number; readonly kind: 'hard-limit' | 'stalled'; readonly limit: number } | undefined {
     const { timeLimit, stallAfter } = this.task
     const hard = timeLimit && {
-      at: this.startedAt + timeLimit.hard,
+      at: this.startedAt + this.lostTime + timeLimit.hard,
       kind: 'hard-limit' as const,
       limit: timeLimit.hard,
     }
