@@ -111,6 +111,34 @@ test(
 )
 
 test(
+  'a run is long by what its app says: show asks the config, and without one it does not guess',
+  async () => {
+    await using s = await stage()
+    const tasks = `${TASKS.long}, jobs.iteration({ name: 'resumes', items: () => range(0, 9), each: () => sleep(60_000) })`
+    await using app = await project({ 'holdfast.config.ts': config(tasks, ", policy: { maxRun: '1s' }") })
+    await using patient = await project({ 'holdfast.config.ts': config(tasks, ", policy: { maxRun: '1h' }") })
+    await using worker = work(s, app)
+    const { pid } = await worker.line('Worker started')
+    const ids = [await enqueue(s, app, 'long'), await enqueue(s, app, 'resumes')]
+    await worker.line('any stop throws that away')
+    await s.reached(ids[1] ?? '', 'running')
+    await s.sql("update :schema.job set started_at = started_at - interval '20 minutes'")
+    const [said, resumes, silent] = await Promise.all([
+      show(s, app, ids[0] ?? ''),
+      show(s, app, ids[1] ?? ''),
+      show(s, patient, ids[0] ?? ''),
+    ])
+    expect(said.stdout).toMatch(/warning +Job has been running for 20m.*policy\.maxRun is 1s/)
+    for (const { stdout } of [resumes, silent]) expect(stdout).not.toContain('warning')
+    const place = { env: { DATABASE_URL: s.database } }
+    const plain = await cliJson(['jobs', 'show', ids[0] ?? '', '--schema', s.schema], place)
+    expect(plain).toMatchObject({ state: 'running', worries: [] })
+    process.kill(Number(pid), 'SIGKILL')
+  },
+  TIMEOUT,
+)
+
+test(
   'show has the place of a loop that never gave way, also when the job completed later',
   async () => {
     await using s = await stage()
