@@ -65,12 +65,14 @@ export interface StartOptions extends WorkOptions<string> {
    * could not, once it is gone.
    */
   readonly blackbox?: number | undefined
+  /** ms that code which has no limit may block the event loop. Default: five minutes. */
+  readonly maxBlock?: number
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
 
 const OPTIONS = [
-  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'exit'],
+  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'maxBlock', 'exit'],
 ] as const
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
@@ -91,6 +93,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    maxBlock = MAX_BLOCK_MS,
     name: appName,
     deploy,
     exit = (code: number) => process.exit(code),
@@ -118,7 +121,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     condemned = true
     // What threw where nobody could catch it has ended: whoever heard of it empties this worker, in its own time.
     if (!first || ending !== undefined || verdict.kind === 'exception') return
-    void replaceProcess(worker, { verdict, supervised: blackbox !== undefined, log: say, exit })
+    void replaceProcess(worker, {
+      verdict,
+      supervised: blackbox !== undefined,
+      patience: config.shutdown.budgetMs,
+      log: say,
+      exit,
+    })
   }
   const worker: Worker = new Worker({
     db,
@@ -145,7 +154,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     pollInterval: config.pollIntervalMs,
     blackbox,
     onCondemned: condemn,
-    maxBlock: MAX_BLOCK_MS,
+    maxBlock,
     checkpointEvery: CHECKPOINT_EVERY_MS,
     keepCompleted: config.history.completed,
     historyKeep: config.history.keepMs,

@@ -54,6 +54,8 @@ export class Attempt {
   movedAt = this.startedAt
   /** Older code enqueued it: its input as today's would. */
   upgraded: Upgraded | undefined
+  /** ms in which others blocked its event loop: no time of its own. */
+  lostTime = 0
   /** The task's clean-up after the soft limit, ready to be called. */
   onTimeout: (() => unknown) | undefined
   #condemned: { readonly error: unknown } | undefined
@@ -163,7 +165,7 @@ export class Attempt {
   get deadline(): { readonly at: number; readonly kind: 'hard-limit' | 'stalled'; readonly limit: number } | undefined {
     const { timeLimit, stallAfter } = this.task
     const hard = timeLimit && {
-      at: this.startedAt + timeLimit.hard,
+      at: this.startedAt + this.lostTime + timeLimit.hard,
       kind: 'hard-limit' as const,
       limit: timeLimit.hard,
     }

@@ -26,6 +26,8 @@ export interface RunsOptions extends WorkerOptions {
   readonly faults: Faults
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
+  /** See `ExecutePorts`. */
+  readonly inDoubt: () => boolean
   /** A queue has one run less. */
   readonly onFreed: (queue: string) => void
   /** Ends were written. */
@@ -143,6 +145,11 @@ export class Runs {
     await this.#settler.idle()
   }
 
+  /** For whoever waits for runs to end: one of them is another kind of run now. */
+  recheck(): void {
+    for (const resolve of this.#quiet.splice(0)) resolve()
+  }
+
   #busy(but: (attempt: Attempt) => boolean): boolean {
     for (const attempt of this.#options.attempts) if (!but(attempt)) return true
     return false
@@ -181,6 +188,6 @@ export class Runs {
     this.tally.count(plan.kind, this.#stopping)
     attempts.delete(attempt)
     this.#options.onFreed(job.queue)
-    for (const resolve of this.#quiet.splice(0)) resolve()
+    this.recheck()
   }
 }

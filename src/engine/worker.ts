@@ -14,6 +14,7 @@ import { factsOf } from './held-jobs.ts'
 import { HoldWatch } from './hold-watch.ts'
 import { Life } from './incarnation.ts'
 import { LeaseKeeper } from './lease.ts'
+import { giveBackTime } from './lost-time.ts'
 import { acceptsOf } from './marks.ts'
 import { Runs } from './runs.ts'
 import { StallWatch } from './stalls.ts'
@@ -58,10 +59,21 @@ export class Worker {
     this.#keeper = new LeaseKeeper(options.maxBlock, {
       blackbox: options.blackbox,
       tasks: new Map([...options.tasks].map(([name, task]) => [name, factsOf(task)])),
-      onUnblocked: (blockage) => sayBlocked(blockage, options.log),
+      onUnblocked: (blockage) => {
+        giveBackTime(this.#attempts, blockage)
+        sayBlocked(blockage, options.log)
+      },
     })
     letWatch()
-    this.#faults = new Faults({ db, attempts: this.#attempts, onCondemned: options.onCondemned, log: options.log })
+    this.#faults = new Faults({
+      db,
+      attempts: this.#attempts,
+      onCondemned: (verdict) => {
+        options.onCondemned?.(verdict)
+        this.#runs.recheck()
+      },
+      log: options.log,
+    })
     this.#life = new Life(options, this.#keeper, {
       onMayClaim: (may) => {
         if (!may) this.#claimer?.hold(true)
@@ -81,6 +93,7 @@ export class Worker {
       worries: this.#worries,
       faults: this.#faults,
       crowded: (queue) => this.#claimer?.isFull(queue) === true,
+      inDoubt: () => this.#keeper.pulse.inDoubt,
       onFreed: (queue) => this.#claimer?.freed(queue),
       onSettled: () => {
         this.#claimer?.settled()
@@ -119,6 +132,7 @@ export class Worker {
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
       waits: (attempt) => attempt.steps === 0 && this.#runs.isolated(attempt),
+      inDoubt: () => this.#keeper.pulse.inDoubt,
       log: options.log,
       hardStop: (attempt, error) => {
         // A process of its own goes alone.
