@@ -93,7 +93,8 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
   const { node = [], group = false, args: more = [] } = settings
   const config = fileURLToPath(new URL(`../fixtures/apps/${app}.ts`, import.meta.url))
   const chosen = queues === undefined ? [] : ['--queues', queues.join(',')]
-  const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen, ...more] : [ENTRY, app, ...chosen]
+  const args =
+    entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen, ...more] : [ENTRY, app, ...chosen]
   const child = spawn(process.execPath, ['--no-warnings', ...node, ...args], {
     detached: group,
     stdio: ['ignore', 'pipe', 'pipe', ...(blackbox ? (['pipe'] as const) : [])],
