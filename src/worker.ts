@@ -36,6 +36,8 @@ export interface RunningWorker extends Work {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** What became of the runs that ended since the stop. */
+  readonly leaving: { readonly handedOff: number; readonly finished: number }
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
@@ -59,6 +61,8 @@ export interface StartOptions extends WorkOptions<string> {
    * could not, once it is gone.
    */
   readonly blackbox?: number | undefined
+  /** Whether that supervisor is gone. */
+  readonly orphaned?: () => boolean
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
@@ -82,9 +86,14 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    orphaned,
     exit = (code: number) => process.exit(code),
     appFile,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'exit', 'appFile'], 'work()')
+  } = checkKeys(
+    options,
+    ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'orphaned', 'exit', 'appFile'],
+    'work()',
+  )
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -130,6 +139,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
+    orphaned,
     onCondemned: condemn,
     maxBlock: MAX_BLOCK_MS,
     checkpointEvery: CHECKPOINT_EVERY_MS,
@@ -170,6 +180,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get settled() {
       return worker.settled
+    },
+    get leaving() {
+      return worker.leaving
     },
     get worries() {
       return worker.worries

@@ -117,7 +117,10 @@ function planCrash(job: JobFacts, { death, alone }: Outcome & { kind: 'crashed' 
   const what = describeDeath(death)
   const once = job.delivery === 'at-most-once'
   if (wasKilledFromOutside(death)) {
-    const told = { reason: `its process died: ${what}`, killed: { name: 'Killed', message: what, ...factsOfDeath(death) } }
+    const told = {
+      reason: `its process died: ${what}`,
+      killed: { name: 'Killed', message: what, ...factsOfDeath(death) },
+    }
     return once ? { kind: 'interrupt', ...told } : { kind: 'hand-back', interrupted: true, ...told }
   }
   const error = new HoldfastError('HF_CRASHED', `The process of the run died: ${what}`)

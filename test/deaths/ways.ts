@@ -14,6 +14,8 @@ export interface Evidence {
 /** A way to die. */
 export interface Way {
   readonly name: string
+  /** In the ordinary run, too. */
+  readonly short?: true
   readonly worker?: Partial<WorkerSettings>
   /** What becomes of those that were there when it happened. */
   readonly beside: (mode: Mode, temper: Temper) => Fate
@@ -62,6 +64,7 @@ const UNCAUGHT = (message: string): Way['evidence'] => ({
 const SIGNALS: readonly Way[] = [
   {
     name: 'SIGTERM, mode hand-off',
+    short: true,
     beside: handsOff,
     strike: ({ worker }) => worker.signal('SIGTERM'),
     struck: 'Stopping by SIGTERM',
@@ -103,6 +106,7 @@ const SIGNALS: readonly Way[] = [
   },
   {
     name: 'SIGKILL of the worker process',
+    short: true,
     beside: all('killed'),
     strike: ({ worker }) => void process.kill(worker.pid, 'SIGKILL'),
     evidence: OUTSIDE,
@@ -129,6 +133,7 @@ const SIGNALS: readonly Way[] = [
   },
   {
     name: 'SIGKILL of the process group',
+    short: true,
     worker: { group: true, env: SHORT_LEASE },
     beside: all('is lost'),
     strike: ({ worker }) => worker.signalGroup('SIGKILL'),
@@ -163,12 +168,13 @@ const SIGNALS: readonly Way[] = [
 const DEEDS: readonly Way[] = [
   {
     name: 'process.exit in a job',
+    short: true,
     culprit: { family: 'here', deed: 'process.exit', fate: 'crashes' },
     beside: all('crashes'),
     evidence: {
       crashes: {
         error: { name: 'Crashed', exitCode: 3, message: 'exited with code 3' },
-        shown: / 1 +crashed .*exited with code 3\n +exitCode 3/,
+        shown: / 1 +crashed [^\n]*exited with code 3[^\n]*\n +exitCode 3/,
       },
     },
   },
@@ -215,6 +221,7 @@ const DEEDS: readonly Way[] = [
   },
   {
     name: 'code that goes on past its hard limit, and ignores its signal',
+    short: true,
     culprit: { family: 'limited', deed: 'ignore the signal', fate: 'fails' },
     beside: cut,
     evidence: { ...REPLACED, fails: { error: { code: 'HF_HARD_LIMIT' }, shown: / 1 +failed .*hard limit of 1s/ } },
@@ -232,6 +239,7 @@ const APART: readonly Way[] = [
   },
   {
     name: 'an isolated run that is killed',
+    short: true,
     culprit: { family: 'away', deed: 'wait to be killed', fate: 'killed apart' },
     strike: (_, begun) => void (begun && process.kill(begun.pid, 'SIGKILL')),
     beside: all('completes'),
