@@ -38,6 +38,8 @@ export interface RunningWorker extends Work {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** What became of the runs that ended since the stop. */
+  readonly leaving: { readonly handedOff: number; readonly finished: number }
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
@@ -67,12 +69,14 @@ export interface StartOptions extends WorkOptions<string> {
   readonly blackbox?: number | undefined
   /** ms that code which has no limit may block the event loop. Default: five minutes. */
   readonly maxBlock?: number
+  /** Whether that supervisor is gone. */
+  readonly orphaned?: () => boolean
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
 
 const OPTIONS = [
-  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'maxBlock', 'exit'],
+  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'orphaned', 'maxBlock', 'exit'],
 ] as const
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
@@ -93,6 +97,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    orphaned,
     maxBlock = MAX_BLOCK_MS,
     name: appName,
     deploy,
@@ -153,6 +158,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
+    orphaned,
     onCondemned: condemn,
     maxBlock,
     checkpointEvery: CHECKPOINT_EVERY_MS,
@@ -193,6 +199,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get settled() {
       return worker.settled
+    },
+    get leaving() {
+      return worker.leaving
     },
     get worries() {
       return worker.worries

@@ -38,6 +38,8 @@ export interface WorkerOptions {
    * left: no lease has to run out. Undefined: nobody does.
    */
   readonly blackbox?: number | undefined
+  /** There was a supervisor, and it is gone: nobody sees how this process ends. */
+  readonly orphaned?: (() => boolean) | undefined
   /** A run made this process useless. */
   readonly onCondemned?: (verdict: Verdict) => void
   /** ms that the event loop may be blocked, by code that has no limit, before the lease is given up. */

@@ -164,6 +164,11 @@ export class Worker {
     return this.#attempts
   }
 
+  /** Runs whose code has ended, and whose end is not written yet. */
+  get unsettled(): number {
+    return this.#runs.unsettled
+  }
+
   /** How often jobs that get nowhere were named, by kind. */
   get worries(): Readonly<Record<WorryKind, number>> {
     return this.#worries.counts
@@ -259,7 +264,7 @@ export class Worker {
     const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
     const { key } = this
     const busy = this.#attempts.size > 0
-    if (this.#options.blackbox === undefined) await bounded(this.#faults.settle())
+    if (!this.#supervised) await bounded(this.#faults.settle())
     await bounded(
       Promise.allSettled([
         this.#claimer?.stop(),
@@ -278,9 +283,15 @@ export class Worker {
     this.#gone = true
   }
 
+  /** Somebody sees this process end, and gives back what it held. */
+  get #supervised(): boolean {
+    const { blackbox, orphaned } = this.#options
+    return blackbox !== undefined && orphaned?.() !== true
+  }
+
   async #leave(key: number, busy: boolean): Promise<void> {
     const { db } = this.#options
-    if (busy && this.#options.blackbox !== undefined) return
+    if (busy && this.#supervised) return
     // What it could not give back, or never knew of, is released by the next sweep of another worker.
     if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
   }

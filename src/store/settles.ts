@@ -41,6 +41,8 @@ export interface Finish extends Fence {
   readonly error: string | null
   /** Keep a row in the history. */
   readonly keep: boolean
+  /** Its process died: that counts as a crash, and as no failure. */
+  readonly crashed?: boolean | undefined
 }
 
 /** Ends jobs. Resolves with the ids that were; the others had been ended before, or have moved on. */
@@ -58,6 +60,7 @@ export async function finish(
       textArray(jobs, (job) => job.result),
       textArray(jobs, (job) => job.error),
       plainArray(jobs.map((job) => job.keep)),
+      plainArray(jobs.map((job) => job.crashed === true)),
       closing.worker,
       plainArray(closing.claims),
     ],

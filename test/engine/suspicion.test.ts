@@ -123,18 +123,19 @@ test('a job that is parked for a crash comes back by hand only, with a clean rec
   expect(await yard.take(worker)).toMatchObject({ id: job.id, crashes: 0 })
 })
 
-test('a crash that proves nothing is given back at once, and counted', async () => {
+test('a crash that proves nothing is given back at once, and counted; a kill from outside is none', async () => {
   await using stage = await stages()
   const { db } = stage
   const yard = await openYard(stage)
   const worker = await yard.worker()
   const cases = [
-    { alone: false, death: { code: null, signal: 'SIGSEGV', oom: undefined } },
-    { alone: true, death: { code: null, signal: 'SIGKILL', oom: undefined } },
+    { before: 0, alone: false, death: { code: null, signal: 'SIGSEGV', oom: undefined } },
+    { before: 1, alone: true, death: { code: null, signal: 'SIGKILL', oom: undefined } },
+    { before: 1, alone: false, death: { code: 3, signal: null, oom: undefined } },
   ] as const
-  for (const [index, { alone, death }] of cases.entries()) {
+  for (const { before, alone, death } of cases) {
     const job = await yard.take(worker)
-    expect(job.crashes).toBe(index)
+    expect(job).toMatchObject({ crashes: before })
     const attempt = new Attempt(job, { interrupt: 'finish' } as TaskDefinition, new Ledger(worker, () => true))
     const facts = { delivery: 'at-least-once', started: true, failures: 0 } as const
     const plan = planSettle(facts, { kind: 'crashed', death, alone }, false, Math.random)

@@ -83,12 +83,15 @@ export class Model {
     return this.#move(fence, [S.running], () => ({ state: S.started }))
   }
 
-  finish(fence: Fence, state: number, keep: boolean): boolean {
+  finish(fence: Fence, state: number, keep: boolean, crashed = false): boolean {
     const once = this.jobs.get(fence.id)?.state === S.started
     const moved = this.#move(fence, RUNNING, (job) => ({
       state,
       once,
-      failures: job.failures + (state === S.failed ? 1 : 0),
+      failures: job.failures + (state === S.failed && !crashed ? 1 : 0),
+      interruptions: job.interruptions + (state === S.interrupted ? 1 : 0),
+      losses: job.losses + (state === S.lost ? 1 : 0),
+      crashes: job.crashes + (crashed ? 1 : 0),
     }))
     if (moved) this.requests.delete(fence.id)
     if (moved && !keep) this.jobs.delete(fence.id)

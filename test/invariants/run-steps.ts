@@ -112,6 +112,7 @@ export const RUN_STEPS = [
       nth: number,
       stale: fc.boolean(),
       state: fc.constantFrom(20, 20, 21, 22, 23, 24, 25),
+      crashed: fc.boolean(),
       keep: fc.boolean(),
       tx: fc.boolean(),
     }),
@@ -122,7 +123,8 @@ export const RUN_STEPS = [
       const traces = model.requests.has(held.id) || (model.jobs.get(held.id)?.items ?? null) !== null
       const completes = args.state === S.completed
       const keep = args.keep || !completes
-      const expected = model.finish(held, args.state, keep)
+      const crashed = args.crashed && args.state === S.failed
+      const expected = model.finish(held, args.state, keep, crashed)
       if (completes && args.tx) {
         const ended = inTransaction(db, async (client, nonce) => {
           await settles.finishInTransaction(db, client, held, { result: null, keep, nonce })
@@ -132,7 +134,7 @@ export const RUN_STEPS = [
       }
       const closing = { worker: held.worker, claims: model.letGo(held) }
       model.close(held.worker, closing.claims)
-      const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep }
+      const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep, crashed }
       const ended =
         completes && !traces
           ? await settles.complete(db, [write], keep, closing)
