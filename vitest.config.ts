@@ -3,8 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Needs programs of the system: `npm run test:compat`.
-    exclude: [...configDefaults.exclude, 'test/compat/**'],
+    // Need programs of the system: `npm run test:compat`, `npm run test:fleets`.
+    exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

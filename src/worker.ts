@@ -76,7 +76,20 @@ export interface StartOptions extends WorkOptions<string> {
 }
 
 const OPTIONS = [
-  ...['queues', 'concurrency', 'signal', 'appFile', 'log', 'build', 'name', 'deploy', 'blackbox', 'orphaned', 'maxBlock', 'exit'],
+  ...[
+    'queues',
+    'concurrency',
+    'signal',
+    'appFile',
+    'log',
+    'build',
+    'name',
+    'deploy',
+    'blackbox',
+    'orphaned',
+    'maxBlock',
+    'exit',
+  ],
 ] as const
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000

@@ -27,6 +27,8 @@ export async function prepareDeploy(options: PrepareCommandOptions): Promise<voi
     (signal) => stop.abort(signal),
     () => {},
   )
+  // A terminal that is lost, as over ssh, stops it as well.
+  process.once('SIGHUP', () => stop.abort('SIGHUP'))
   const prepared = await prepareWith(session, { ...gate, signal: stop.signal }, options.json === true)
   process.exitCode = prepared.passed ? EXIT.ok : EXIT.failed
   if (options.json) return printJson(prepared)

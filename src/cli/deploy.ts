@@ -1,14 +1,18 @@
 import type { Command } from '@commander-js/extra-typings'
 import { CONFIG, type Define, JSON_OUT, SCHEMA } from './command.ts'
+import { FLEET_OPTIONS, type FleetOptions } from './deploy-fleet-options.ts'
 
 export const define: Define = (program) => {
   const deploy = program.command('deploy').description('make the way free for a deploy, and look at deploys')
 
-  gate(deploy.command('prepare'))
+  fleet(gate(deploy.command('prepare')))
     .description('hold the workers until only what can be interrupted runs: then the way is free')
     .option('--dry-run', 'would it pass now, and if not, when; holds nothing')
     .option('--ticket', 'on failure, print a ticket for each task that was in the way')
-    .action(async (options) => (await import('./deploy-prepare.ts')).prepareDeploy(options))
+    .action(async (options) => {
+      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).prepareFleet(options)
+      else await (await import('./deploy-prepare.ts')).prepareDeploy(options)
+    })
 
   gate(deploy.command('run'))
     .description('prepare, run a command with the workers held, and finish; abort when the command fails')
@@ -52,17 +56,18 @@ export const define: Define = (program) => {
     .addOption(JSON_OUT)
     .action(async (what, number, options) => (await import('./deploy-steer.ts')).mark(what, number, options))
 
-  deploy
-    .command('finish')
+  fleet(deploy.command('finish'))
     .description('the new code runs: every worker claims')
     .argument('[number]', 'which deploy (default: the only one)')
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
-    .action(async (number, options) => (await import('./deploy-steer.ts')).finish(number, options))
+    .action(async (number, options) => {
+      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).resumeFleet(options)
+      else await (await import('./deploy-steer.ts')).finish(number, options)
+    })
 
-  deploy
-    .command('abort')
+  fleet(deploy.command('abort'))
     .description('give it up: the old code goes on')
     .argument('[number]', 'which deploy (default: the only one)')
     .option('--reason <text>', 'why', 'aborted by hand')
@@ -70,7 +75,10 @@ export const define: Define = (program) => {
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
-    .action(async (number, options) => (await import('./deploy-steer.ts')).abort(number, options))
+    .action(async (number, options) => {
+      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).resumeFleet(options)
+      else await (await import('./deploy-steer.ts')).abort(number, options)
+    })
 
   deploy
     .command('wait')
@@ -103,4 +111,14 @@ function gate(command: Command) {
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
+}
+
+/** Of other job systems. Commands that know what they are about say so in their own options. */
+function fleet<C extends Command>(command: C): C {
+  for (const option of FLEET_OPTIONS) command.addOption(option)
+  return command
+}
+
+function isOfFleet(options: object): options is FleetOptions {
+  return 'fleet' in options && options.fleet !== undefined
 }

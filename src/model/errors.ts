@@ -109,6 +109,35 @@ export const ERRORS = {
       'A write of a run was refused, because the job has moved on: it was given to another worker, cancelled or settled.',
     cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
   },
+  HF_FLEET_BUSY: {
+    cause: 'Another command is preparing a deploy of this fleet, from the same state file.',
+    cure: 'Wait for it, or end it: with Ctrl-C it lets the fleet fetch again.',
+  },
+  HF_FLEET_COMMAND: {
+    cause:
+      'A fleet of another job system could not be asked: its command failed or did not end, or its broker did not answer.',
+    cure: "The message has the command and its own words. Run it by hand, where the deploy runs: the same must work there (`--celery 'celery -A proj'`, `--redis redis://…`).",
+  },
+  HF_FLEET_EMPTY: {
+    cause: 'No worker of the fleet answered, so nothing could be paused.',
+    cure: 'Check that the workers run, and that the command reaches their broker and virtual host. Workers that answer slowly: `--reply 10s`. If no worker runs, no gate is needed.',
+  },
+  HF_FLEET_MISSING: {
+    cause: 'The package `bullmq` of your project could not be loaded.',
+    cure: 'Run the command in the folder of the project whose workers are to be paused, with its dependencies installed.',
+  },
+  HF_FLEET_QUEUE: {
+    cause: 'A queue of the fleet cannot be paused: it does not exist, or it would be deleted with its messages.',
+    cure: 'The message names the queue. Correct its name. A queue with `auto_delete` (of Celery: broadcast queues) lives only as long as someone fetches from it: let a worker of its own, outside this gate, have it, or declare it without.',
+  },
+  HF_FLEET_REPLY: {
+    cause: 'The command of the other job system answered something that is not understood.',
+    cure: 'The message has the command and what it printed. Run it by hand: an app that prints while it is imported may be in the way, or a version of Celery before 5.',
+  },
+  HF_FLEET_STATE: {
+    cause: 'The file that says what a gate has paused cannot be read or written, or there is none.',
+    cure: 'Run the command in the folder of the earlier one, or name its file with `--state`. Without the file, resume by the commands that the earlier command printed.',
+  },
   HF_HARD_LIMIT: {
     cause:
       'A run was still going at its hard time limit: it did not end after its `signal` had aborted. It was ended together with its process.',
