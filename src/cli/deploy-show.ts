@@ -6,7 +6,7 @@ import type { Database } from '../store/db.ts'
 import { type Deploy, listDeploys } from '../store/deploys.ts'
 import { wholeNumber } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
-import { offenderLines, scopeText } from './deploy-text.ts'
+import { offenderLines, scopeText, stillRunning } from './deploy-text.ts'
 import { moment, plural, table } from './format.ts'
 import { colors, print, printJson, remark, short } from './output.ts'
 import { openSession } from './session.ts'
@@ -46,8 +46,9 @@ function sayStatus(seen: Seen): void {
   const time =
     leftMs > 0 ? `${formatDuration(leftMs)} left` : colors.red('its time has run out, and the old code must not run')
   print(`Deploy ${colors.bold(String(number))} ${state}  ${short(owner, 80)}: ${short(reason, 200)}  ${time}`)
-  const runs = interruptible === 0 ? '' : `, ${plural(interruptible, 'job')} run that can be interrupted`
-  print(`  ${scopeText({ ...seen, workers: seen.names })}: ${plural(workers.length, 'worker')} held${runs}`)
+  print(
+    `  ${scopeText({ ...seen, workers: seen.names })}: ${plural(workers.length, 'worker')} held. ${inTheWay.length > 0 && interruptible === 0 ? '' : stillRunning(interruptible)}`,
+  )
   if (unheard.length > 0) print(`  Have not answered: ${unheard.join(', ')}`)
   if (inTheWay.length > 0 && state === 'preparing') print('  In the way:')
   for (const offender of inTheWay) for (const line of offenderLines(offender)) print(line)

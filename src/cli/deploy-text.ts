@@ -3,7 +3,7 @@ import type { Prepared } from '../deploy/gate/prepare.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { Deploy } from '../store/deploys.ts'
 import { TOKEN_FILE } from './deploy-token.ts'
-import { moment, plural } from './format.ts'
+import { count, moment, plural } from './format.ts'
 import { colors, short } from './output.ts'
 
 /** Which workers a deploy means, for people. */
@@ -29,11 +29,16 @@ export function offenderLines(offender: Offender): string[] {
   ]
 }
 
+/** What a deploy did not wait for. */
+export function stillRunning(jobs: number): string {
+  if (jobs === 0) return 'Nothing runs.'
+  return jobs === 1 ? '1 job that can be interrupted goes on.' : `${count(jobs)} jobs that can be interrupted go on.`
+}
+
 /** What to do when the way is free. */
 export function nextSteps({ number, token, build, workers, holdUntil, unheard, interruptible }: Prepared): string[] {
-  const left = interruptible === 0 ? 'Nothing runs' : `${plural(interruptible, 'job')} run that can be interrupted`
   return [
-    `${colors.green('The way is free.')} ${left}. ${plural(workers, 'worker')} held until ${moment(holdUntil as Date)}.`,
+    `${colors.green('The way is free.')} ${stillRunning(interruptible)} ${plural(workers, 'worker')} held until ${moment(holdUntil as Date)}.`,
     ...(unheard.length === 0 ? [] : [`Did not answer, and claim nothing all the same: ${unheard.join(', ')}`]),
     '',
     'Now stop, pull, migrate and start. The new code is not held when it registers with',

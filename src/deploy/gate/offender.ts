@@ -17,7 +17,7 @@ export interface Offender {
   /** ms, of runs that completed; null: not known. */
   readonly usualMs: number | null
   readonly p95Ms: number | null
-  /** ms, the hard limit; null: none. */
+  /** ms, as it was declared: the soft one; null: none. */
   readonly limitMs: number | null
   /** ms until it should be done: by what is usual, else by its limit; null: nobody knows. */
   readonly doneInMs: number | null
@@ -39,18 +39,18 @@ export function offenderOf(job: SeenJob, usual: UsualDuration | undefined): Offe
     ageMs: Math.round(job.age_ms),
     usualMs: usual === undefined ? null : Math.round(usual.p50_ms),
     p95Ms: usual === undefined ? null : Math.round(usual.p95_ms),
-    limitMs: facts.hard,
+    limitMs: facts.soft,
     legacy: facts.legacy,
   }
-  return { ...known, doneInMs: doneIn(known), cure: facts.known ? cureOf(known) : STRANGER }
+  return { ...known, doneInMs: doneIn(known, facts.hard), cure: facts.known ? cureOf(known) : STRANGER }
 }
 
 type Known = Omit<Offender, 'doneInMs' | 'cure'>
 
 /** A run that is over its usual time already has only its limit. */
-function doneIn({ ageMs, p95Ms, limitMs }: Known): number | null {
+function doneIn({ ageMs, p95Ms }: Known, hard: number | null): number | null {
   if (p95Ms !== null && p95Ms > ageMs) return p95Ms - ageMs
-  return limitMs === null ? null : Math.max(0, limitMs - ageMs)
+  return hard === null ? null : Math.max(0, hard - ageMs)
 }
 
 /** Longer than this many times its p95: something is wrong with this one run, not with the task. */
