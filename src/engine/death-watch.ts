@@ -20,7 +20,7 @@ export class DeathWatch {
   #count: number | undefined
   /** When kills were seen that nobody has died of yet, as far as is known here. */
   #seen: number[] = []
-  #timer: NodeJS.Timeout | undefined
+  #watching = false
 
   constructor(kills: () => number | undefined = memoryKills, now = monotonic) {
     this.#kills = kills
@@ -31,7 +31,10 @@ export class DeathWatch {
   born(): (code: number | null, signal: string | null, printed?: string) => Death {
     this.look()
     const since = this.#now()
-    if (this.#count !== undefined) this.#timer ??= setInterval(() => this.look(), EVERY_MS).unref()
+    if (this.#count !== undefined && !this.#watching) {
+      this.#watching = true
+      setInterval(() => this.look(), EVERY_MS).unref()
+    }
     return (code, signal, printed = '') => {
       // V8 aborts, which a shell in between would turn into a code.
       if (HEAP_FULL.test(printed) && (signal !== null || (code ?? 0) >= 128)) return { code, signal, oom: 'heap' }
