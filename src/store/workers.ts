@@ -48,7 +48,7 @@ export async function revokeWorker(db: Database, worker: number, force: boolean)
 }
 
 /** How a worker ended, as far as anybody knows. */
-export interface Death {
+export interface WorkerEnd {
   /**
    * `'lost'`: nobody saw it. `'crashed'`: somebody saw its process die of itself: all its jobs are suspected. `'interrupted'`: it was told to
    * go, and was killed with what it had not let go of.
@@ -70,7 +70,7 @@ export interface Released extends GivenBackJob {
 export async function releaseWorker(
   db: Database,
   worker: number,
-  { outcome, reason, error }: Death,
+  { outcome, reason, error }: WorkerEnd,
 ): Promise<{ freed: Released[]; left: number }> {
   const cause = error === undefined ? null : JSON.stringify(error)
   const freed = await db.run<Released>('release', [worker, reason, outcome, cause])

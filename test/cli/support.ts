@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What stdin has. */
   readonly input?: string
+  /** What starts it: comes before the command. */
+  readonly launcher?: readonly string[]
 }
 
 export interface Said {
@@ -104,10 +106,11 @@ export class Running implements AsyncDisposable {
 /** Starts the program, or another one in the same clean environment. */
 export function start(
   args: readonly string[],
-  { cwd, env, input }: CliOptions = {},
+  { cwd, env, input, launcher = [] }: CliOptions = {},
   program: readonly string[] = [MAIN],
 ): Running {
-  const child = spawn(process.execPath, [...program, ...args], {
+  const [command = '', ...rest] = [...launcher, process.execPath, ...program, ...args]
+  const child = spawn(command, rest, {
     cwd: cwd ?? tmpdir(),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },

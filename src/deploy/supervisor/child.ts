@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { memoryKills } from '../../engine/memory-kills.ts'
+import { watchDeath } from '../../engine/death-watch.ts'
 import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
 import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
@@ -36,7 +36,7 @@ export class Child {
 
   constructor({ command, env, onStarted }: ChildOptions) {
     const born = performance.now()
-    const killsBefore = memoryKills()
+    const deathOf = watchDeath()
     this.#process = spawn(process.execPath, command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
       env: { ...env, [BLACKBOX]: String(BLACKBOX_FD) },
@@ -51,11 +51,7 @@ export class Child {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         if (this.#over) return
         this.#over = true
-        const kills = memoryKills()
-        // Two that die at the same time share a count: the signal says which of them can have been meant.
-        const short = signal === 'SIGKILL' && kills !== undefined && killsBefore !== undefined && kills > killsBefore
-        const oom = short ? 'system' : undefined
-        resolve({ code, signal, oom, life: performance.now() - born })
+        resolve({ ...deathOf(code, signal), life: performance.now() - born })
       }
       this.#process.once('error', () => end(1, null))
       this.#process.once('exit', (code, signal) => setTimeout(() => end(code, signal), PIPES_MS))

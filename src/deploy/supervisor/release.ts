@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../store/db.ts'
 import { wake } from '../../store/enqueue.ts'
-import { type Death, type Released as ReleasedJob, releaseWorker, revokeWorker } from '../../store/workers.ts'
+import { type Released as ReleasedJob, releaseWorker, revokeWorker, type WorkerEnd } from '../../store/workers.ts'
 
 export interface Released {
   readonly jobs: number
@@ -19,7 +19,7 @@ const PAUSE_MOST_MS = 100
 export async function releaseDead(
   db: Database,
   key: number,
-  how: Death,
+  how: WorkerEnd,
   patience: number,
   onFreed: (job: ReleasedJob) => void = () => {},
 ): Promise<Released> {

@@ -1,5 +1,5 @@
 import { keepLines } from '../../engine/last-lines.ts'
-import { type Death, describeDeath, factsOfDeath, wasKilledFromOutside } from '../../model/death.ts'
+import { type Death, describeDeath, factsOfDeath, ranOutOfMemory, wasKilledFromOutside } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
 import { type Worry, worryOfStops } from '../../model/worry.ts'
 import { Database } from '../../store/db.ts'
@@ -271,9 +271,9 @@ function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number
 const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }
 
 /** Few, and always the same: labels of a metric. */
-function kindOf({ signal, oom }: Death): string {
-  if (oom !== undefined) return 'out-of-memory'
-  return signal === null ? 'exit' : 'signal'
+function kindOf(death: Death): string {
+  if (ranOutOfMemory(death)) return 'out-of-memory'
+  return death.signal === null ? 'exit' : 'signal'
 }
 
 function sum(a: Drained | undefined, b: Drained): Drained {

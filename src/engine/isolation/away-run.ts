@@ -1,4 +1,4 @@
-import type { Death } from '../../model/death.ts'
+import { type Death, ranOutOfMemory } from '../../model/death.ts'
 import { formatDuration, MAX_TIMER_MS } from '../../model/duration.ts'
 import { HoldfastError, isHoldfastError } from '../../model/errors.ts'
 import type { InterruptReason, Outcome } from '../../model/outcome.ts'
@@ -150,7 +150,7 @@ export class AwayRun {
     // A stop signal that reached the cell itself, while its worker was being stopped.
     const reason = this.attempt.aborted ?? this.attempt.stopAt
     if (reason === 'cancel') return { kind: 'cancelled' }
-    const stopped = reason !== undefined && reason !== 'limit' && death.signal !== null && death.oom === undefined
+    const stopped = reason !== undefined && reason !== 'limit' && death.signal !== null && !ranOutOfMemory(death)
     if (stopped && STOP_SIGNALS.has(death.signal ?? '')) return { kind: 'interrupted', reason }
     return { kind: 'crashed', death, alone: this.#options.alone }
   }

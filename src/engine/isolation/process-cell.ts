@@ -1,15 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Death } from '../../model/death.ts'
-import { memoryKills } from '../memory-kills.ts'
+import { watchDeath } from '../death-watch.ts'
 import type { Report } from './messages.ts'
 import type { OutputStream, Transport, TransportEvents, TransportOptions } from './transport.ts'
 
 /** After the exit, what it printed last may still be on its way, and what it started may hold its output open. */
 const LAST_OUTPUT_MS = 50
 const KEPT_ERRORS = 4_096
-const HEAP_FULL = /heap out of memory|Reached heap limit/
 /** See `leash-thread.ts`. */
 export const LEASH_FD = 4
 
@@ -18,7 +16,7 @@ export const LEASH_FD = 4
  * nothing is ever sent through except to ask where its code is, is its leash: when the worker is gone, however, it ends in the cell, too.
  */
 export function openProcess({ entry, heapMb }: TransportOptions, events: TransportEvents): Transport {
-  const kills = memoryKills()
+  const deathOf = watchDeath()
   const child = fork(fileURLToPath(entry), [], {
     execArgv: [...inherited(), ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`])],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
@@ -43,7 +41,7 @@ export function openProcess({ entry, heapMb }: TransportOptions, events: Transpo
     killGroup(child)
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_OUTPUT_MS))
-    void Promise.race([closed, late]).then(() => events.onDeath(deathOf(code, signal, errors, kills)))
+    void Promise.race([closed, late]).then(() => events.onDeath(deathOf(code, signal, errors)))
   })
   return {
     name: `process ${child.pid ?? '?'}`,
@@ -60,13 +58,6 @@ function inherited(): string[] {
   return process.execArgv.filter(
     (flag) => !/^--(inspect|debug|max-old-space-size|expose-gc|input-type|eval|print)/.test(flag),
   )
-}
-
-function deathOf(code: number | null, signal: string | null, errors: string, killsBefore: number | undefined): Death {
-  // V8 aborts, which a shell in between would turn into a code.
-  if (HEAP_FULL.test(errors) && (signal !== null || (code ?? 0) >= 128)) return { code, signal, oom: 'heap' }
-  const struck = signal === 'SIGKILL' && killsBefore !== undefined && (memoryKills() ?? 0) > killsBefore
-  return { code, signal, oom: struck ? 'system' : undefined }
 }
 
 function killGroup(child: ChildProcess): void {
