@@ -38,8 +38,8 @@ test(`at most once: ${RUNS} runs under SIGKILL of workers and supervisors, and n
     const fault = faults.pop() as (typeof FAULTS)[number]
     const enqueued = Promise.all(Array.from({ length: A_ROUND }, () => jobs.enqueue(pay)))
     const pid = fault.endsWith('in code') ? await fleet.next() : await sleep(random.between(20, 200), undefined)
-    if (fault.startsWith('worker')) fleet.killWorker(random, pid)
-    else fleet.killSupervisor(random, pid)
+    if (fault.startsWith('worker')) await fleet.killWorker(random, pid)
+    else await fleet.killSupervisor(random, pid)
     ids.push(...(await enqueued).map(({ id }) => id))
   }
   await fleet.whole()

@@ -46,16 +46,18 @@ export class SupervisedFleet implements AsyncDisposable {
     await Promise.all(this.#pending)
   }
 
-  killWorker(random: Random, pid = random.pick(this.#working())): void {
+  async killWorker(random: Random, found?: number): Promise<void> {
+    const pid = found ?? (await this.#anyone(random))
     process.kill(pid, 'SIGKILL')
     this.kills.push({ of: 'worker', pids: [pid] })
   }
 
   /** With all that it has started, as a host that loses its power. */
-  killSupervisor(random: Random, pid = random.pick(this.#working())): void {
+  async killSupervisor(random: Random, found?: number): Promise<void> {
+    const pid = found ?? (await this.#anyone(random))
     const victim = this.#alive.find((worker) => worker.pids.includes(pid))
     if (victim === undefined) throw new Error(`no supervisor has the process ${pid}`)
-    const pids = victim.pids.filter(isRunning)
+    const pids = this.#working().filter((each) => victim.pids.includes(each))
     victim.signalGroup('SIGKILL')
     this.kills.push({ of: 'supervisor', pids })
     this.#alive = this.#alive.filter((worker) => worker !== victim)
@@ -77,8 +79,15 @@ export class SupervisedFleet implements AsyncDisposable {
     return undefined
   }
 
+  async #anyone(random: Random): Promise<number> {
+    await this.ready(1)
+    return random.pick(this.#working())
+  }
+
+  /** A process that was killed is there for another moment, until its parent has heard of it. */
   #working(): number[] {
-    return this.#alive.flatMap(({ pids }) => pids).filter(isRunning)
+    const killed = new Set(this.kills.flatMap(({ pids }) => pids))
+    return this.#alive.flatMap(({ pids }) => pids).filter((pid) => !killed.has(pid) && isRunning(pid))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
