@@ -10,6 +10,7 @@ import { Worker } from './engine/worker.ts'
 import type { WorkerOptions } from './engine/worker-options.ts'
 import { type AppInternals, appOf } from './internals.ts'
 import { limitedTasks } from './limited-tasks.ts'
+import { listenUrlFor } from './listen-url.ts'
 import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
@@ -20,6 +21,7 @@ import { runPorts } from './run-ports.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
+import { manifestOf } from './tasks/manifest.ts'
 import { checkQueue } from './tasks/queues.ts'
 
 /** A worker that runs in this process. */
@@ -36,6 +38,8 @@ export interface RunningWorker extends Work {
   readonly claiming: boolean
   /** How many runs ended, by what was written of them. */
   readonly settled: Readonly<Record<string, number>>
+  /** What became of the runs that ended since the stop. */
+  readonly leaving: { readonly handedOff: number; readonly finished: number }
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
   /** What somebody else needs to settle a job of a task. */
@@ -54,15 +58,39 @@ export interface RunningWorker extends Work {
 export interface StartOptions extends WorkOptions<string> {
   readonly log?: (line: LogLine) => void
   readonly build?: string
+  /** Which app this is, where several share a database: for `deploy prepare --app`. */
+  readonly name?: string | undefined
+  /** The token of the deploy whose new code this is: that deploy does not hold it. */
+  readonly deploy?: string | undefined
   /**
    * File descriptor on which a supervisor hears why this process dies. With one, the supervisor also gives the jobs back that this process
    * could not, once it is gone.
    */
   readonly blackbox?: number | undefined
+  /** ms that code which has no limit may block the event loop. Default: five minutes. */
+  readonly maxBlock?: number
+  /** Whether that supervisor is gone. */
+  readonly orphaned?: () => boolean
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
 
+const OPTIONS = [
+  ...[
+    'queues',
+    'concurrency',
+    'signal',
+    'appFile',
+    'log',
+    'build',
+    'name',
+    'deploy',
+    'blackbox',
+    'orphaned',
+    'maxBlock',
+    'exit',
+  ],
+] as const
 const MAX_BLOCK_MS = 5 * 60_000
 const CHECKPOINT_EVERY_MS = 1_000
 
@@ -82,9 +110,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     log = logTo(process.stdout),
     build,
     blackbox,
+    orphaned,
+    maxBlock = MAX_BLOCK_MS,
+    name: appName,
+    deploy,
     exit = (code: number) => process.exit(code),
     appFile,
-  } = checkKeys(options, ['queues', 'concurrency', 'signal', 'log', 'build', 'blackbox', 'exit', 'appFile'], 'work()')
+  } = checkKeys(options, OPTIONS, 'work()')
   const config = internals.configure(process.env['HOLDFAST_GRACE'])
   const slots =
     concurrency === undefined ? config.concurrency : checkInteger(concurrency, 1, 10_000, 'concurrency of work()')
@@ -107,7 +139,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     condemned = true
     // What threw where nobody could catch it has ended: whoever heard of it empties this worker, in its own time.
     if (!first || ending !== undefined || verdict.kind === 'exception') return
-    void replaceProcess(worker, { verdict, supervised: blackbox !== undefined, log: say, exit })
+    void replaceProcess(worker, {
+      verdict,
+      supervised: blackbox !== undefined,
+      patience: config.shutdown.budgetMs,
+      log: say,
+      exit,
+    })
   }
   const worker: Worker = new Worker({
     db,
@@ -115,6 +153,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     name,
     build: build ?? process.env['HOLDFAST_BUILD'] ?? 'unknown',
     release: RELEASE,
+    app: appName,
+    token: deploy,
+    manifest: manifestOf([...new Set(tasks.values())], config),
     tasks,
     queues,
     ...runPorts(client, db, idleTimeout),
@@ -130,8 +171,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     maxRun: config.maxRunMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
+    orphaned,
     onCondemned: condemn,
-    maxBlock: MAX_BLOCK_MS,
+    maxBlock,
     checkpointEvery: CHECKPOINT_EVERY_MS,
     keepCompleted: config.history.completed,
     historyKeep: config.history.keepMs,
@@ -170,6 +212,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get settled() {
       return worker.settled
+    },
+    get leaving() {
+      return worker.leaving
     },
     get worries() {
       return worker.worries
@@ -221,10 +266,4 @@ function queueLimits(
 ): ReadonlyMap<string, number> {
   const queues = (chosen ?? [...names]).map((queue) => checkQueue(queue, names, 'work()'))
   return new Map(queues.map((queue) => [queue, Math.min(slots, declared.get(queue)?.concurrency ?? slots)]))
-}
-
-/** LISTEN needs a session, and renewals must not wait for one: behind a pooler, HOLDFAST_LISTEN_URL names the server itself, or is `off`. */
-function listenUrlFor(url: string): string | undefined {
-  const direct = process.env['HOLDFAST_LISTEN_URL']
-  return direct === 'off' ? undefined : direct || url
 }

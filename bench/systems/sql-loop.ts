@@ -1,7 +1,8 @@
 import { Marks } from '../../src/engine/marks.ts'
 import { nameArray } from '../../src/store/arrays.ts'
+import { claim } from '../../src/store/claims.ts'
 import { Database } from '../../src/store/db.ts'
-import { claim, complete } from '../../src/store/jobs.ts'
+import { complete } from '../../src/store/settles.ts'
 import { registerWorker, retireWorker } from '../../src/store/workers.ts'
 import { holdfast } from './holdfast.ts'
 import type { Payload, System } from './system.ts'
@@ -26,6 +27,7 @@ export const sqlLoop: System = {
       release: holdfast.version,
       tasks: ['noop'],
       queues: ['bench'],
+      manifest: {},
       lease: HOUR,
     })
     const marks = new Marks('bench', [])

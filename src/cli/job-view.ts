@@ -1,5 +1,6 @@
+import type { AppInternals } from '../internals.ts'
 import { isTerminal } from '../model/states.ts'
-import { MAX_RUN_MS, type Worry, worryOfLength, worryOfStops } from '../model/worry.ts'
+import { type Worry, worryOfLength, worryOfStops } from '../model/worry.ts'
 import type { StateName } from '../store/codes.ts'
 import type { ListedJob } from '../store/report-rows.ts'
 import type { JobDetails } from '../store/reports.ts'
@@ -43,7 +44,7 @@ export function progressJson(progress: NonNullable<ListedJob['progress']>): obje
 }
 
 /** The same with everything else that is known. Input and result are values here, as they were enqueued and returned. */
-export function detailsJson(job: JobDetails): object {
+export function detailsJson(job: JobDetails, app: AppInternals | undefined): object {
   const { asked, part } = job
   return {
     ...jobJson(job),
@@ -69,7 +70,7 @@ export function detailsJson(job: JobDetails): object {
       build: entry.build ?? null,
     })),
     logs: job.tails,
-    worries: worriesOf(job).map(({ kind, message }) => ({ kind, message })),
+    worries: worriesOf(job, app).map(({ kind, message }) => ({ kind, message })),
     part: part ?? null,
     parts: job.parts.map((each) => ({
       part: each.part,
@@ -83,11 +84,16 @@ export function detailsJson(job: JobDetails): object {
 }
 
 /** What somebody should know of a job that has not ended: that it gets nowhere. */
-export function worriesOf(job: JobDetails): Worry[] {
+export function worriesOf(job: JobDetails, app: AppInternals | undefined): Worry[] {
   if (isTerminal(job.state)) return []
-  const running = job.state === 'running' && job.startedAt !== undefined && !job.resumes
-  const ms = running ? job.now.getTime() - (job.startedAt?.getTime() ?? 0) : 0
-  return [worryOfStops(job), worryOfLength(ms, MAX_RUN_MS)].filter((worry) => worry !== undefined)
+  return [worryOfStops(job), worryOfRun(job, app)].filter((worry) => worry !== undefined)
+}
+
+/** How long is too long is the app's to say: without its config nothing is said. */
+function worryOfRun({ state, startedAt, resumes, task, now }: JobDetails, app: AppInternals | undefined) {
+  if (app === undefined || startedAt === undefined || (state !== 'running' && state !== 'started')) return undefined
+  if (resumes || app.registry.get(task)?.interrupt === 'resume') return undefined
+  return worryOfLength(now.getTime() - startedAt.getTime(), app.configure(undefined).maxRunMs)
 }
 
 function parsed(text: string | undefined): unknown {

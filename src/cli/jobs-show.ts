@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AppInternals } from '../internals.ts'
 import { formatDuration } from '../model/duration.ts'
 import { HoldfastError } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
@@ -26,10 +27,11 @@ const YEAR_MS = 365 * 86_400_000
 export async function show(id: string, options: ShowOptions): Promise<void> {
   checkId(id)
   await using session = await openSession(options)
-  if (options.watch) return await watch(session.db, id, options.json === true)
+  const app = session.loaded?.internals
+  if (options.watch) return await watch(session.db, app, id, options.json === true)
   const job = await found(session.db, id)
-  if (options.json) printJson(detailsJson(job))
-  else print(page(job))
+  if (options.json) printJson(detailsJson(job, app))
+  else print(page(job, app))
 }
 
 async function found(db: Database, id: string): Promise<JobDetails> {
@@ -39,17 +41,17 @@ async function found(db: Database, id: string): Promise<JobDetails> {
 }
 
 /** One line that changes, then the whole page; for a program a line for each change. */
-async function watch(db: Database, id: string, json: boolean): Promise<void> {
+async function watch(db: Database, app: AppInternals | undefined, id: string, json: boolean): Promise<void> {
   let last = ''
   for (;;) {
     const job = await found(db, id)
     const ended = isTerminal(job.state)
     const line = json ? JSON.stringify([job.state, job.run, job.progress, job.asked]) : watchLine(job)
-    if (json && line !== last) printJson(detailsJson(job), 'line')
+    if (json && line !== last) printJson(detailsJson(job, app), 'line')
     else if (!json && !ended && line !== last) status(line)
     last = line
     if (ended && !json) status()
-    if (ended && !json) print(page(job))
+    if (ended && !json) print(page(job, app))
     if (ended) return
     await sleep(WATCH_EVERY_MS)
   }
@@ -63,9 +65,9 @@ function watchLine(job: JobDetails): string {
   return parts.join('  ')
 }
 
-function page(job: JobDetails): string {
+function page(job: JobDetails, app: AppInternals | undefined): string {
   const head = `${colors.bold(printable(job.task))}  ${job.id}  ${colored(job.state)}`
-  const worries = worriesOf(job).map(({ message }): [string, string] => ['warning', colors.yellow(message)])
+  const worries = worriesOf(job, app).map(({ message }): [string, string] => ['warning', colors.yellow(message)])
   const facts = [...factsOf(job), ...worries].map(([name, value]) => `  ${colors.dim(name.padEnd(10))}  ${value}`)
   return [head, ...facts, ...partsOf(job), '', colors.dim('Timeline (UTC)'), timeline(job)].join('\n')
 }

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { uuidv7 } from '../engine/ids.ts'
 import { REQUESTS } from '../engine/wake.ts'
 import { type Duration, formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
@@ -7,13 +6,14 @@ import { isTerminal } from '../model/states.ts'
 import { sanitizeText } from '../model/text.ts'
 import type { StateName } from '../store/codes.ts'
 import type { Database } from '../store/db.ts'
-import { wake } from '../store/jobs.ts'
+import { wake } from '../store/enqueue.ts'
 import { type By, cancel as cancelJob, pauseJob, resumeJob, retryJob, type Was } from '../store/operations.ts'
 import { showJob } from '../store/reports.ts'
 import { checkId } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { EXIT } from './failure.ts'
 import { colors, errorColors, print, printJson, remark } from './output.ts'
+import { ownerName } from './owner.ts'
 import { openSession } from './session.ts'
 
 /** What came of it, for one job. */
@@ -121,14 +121,5 @@ function whyNot(action: Action, state: StateName): string {
 
 /** Who did it: a pause without an owner would be nobody's to end. */
 function signed(reason: string): By {
-  return { reason: sanitizeText(reason, MAX_REASON_BYTES), owner: `${userName()}@${hostname()}` }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    // A container may run as a number that has no name.
-    return `uid ${process.getuid?.() ?? '?'}`
-  }
+  return { reason: sanitizeText(reason, MAX_REASON_BYTES), owner: ownerName() }
 }

@@ -15,6 +15,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   enqueue: { summary: 'enqueue one job', load: () => import('./enqueue.ts') },
   jobs: { summary: 'look at jobs and steer them', load: () => import('./jobs.ts') },
   queues: { summary: 'what waits in each queue, and who serves it', load: () => import('./queues.ts') },
+  workers: {
+    summary: 'which workers live, of which build, and whether they take jobs',
+    load: () => import('./workers.ts'),
+  },
+  deploy: { summary: 'make the way free for a deploy, and look at deploys', load: () => import('./deploy.ts') },
   migrate: { summary: 'bring the database schema up to this version', load: () => import('./migrate.ts') },
   doctor: { summary: 'check the database, the workers and this machine', load: () => import('./doctor.ts') },
   demo: { summary: 'an import that survives being deployed over, killed and frozen', load: () => import('./demo.ts') },

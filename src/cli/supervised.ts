@@ -28,6 +28,11 @@ export class SupervisorLine {
     process.on('disconnect', () => stop('the end of its supervisor'))
   }
 
+  /** The supervisor is gone. */
+  get orphaned(): boolean {
+    return this.open && !process.connected
+  }
+
   begin(worker: RunningWorker, url: string, schema: string): void {
     if (!this.open) return
     const { key = 0, name, policies, config } = worker
@@ -42,11 +47,16 @@ export class SupervisorLine {
     if (this.open) this.#beat(worker)
   }
 
-  /** The last word. Resolves when it is on its way. */
-  async end(drained: Drained | undefined): Promise<void> {
+  /** It was told to stop, by whomever: however it ends from now on, that is no crash. */
+  stopping(): void {
+    if (this.open) this.#send({ kind: 'stopping' })
+  }
+
+  /** The last word. Resolves when it is on its way. `late`: it leaves before it is done. */
+  async end(drained: Drained | undefined, late = false): Promise<void> {
     if (!this.open) return
     clearInterval(this.#beats)
-    await new Promise<void>((resolve) => this.#send({ kind: 'stopped', drained }, resolve))
+    await new Promise<void>((resolve) => this.#send({ kind: 'stopped', drained, late }, resolve))
   }
 
   #beat(worker: RunningWorker): void {

@@ -6,8 +6,10 @@ import { checkChoice } from '../model/options.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { type RunningWorker, startWork } from '../worker.ts'
+import { appName } from './app-name.ts'
 import { buildId } from './build-id.ts'
 import { type LoadedApp, loadApp } from './config.ts'
+import { deployToken } from './deploy-token.ts'
 import { EXIT, messageOf, reportFailure } from './failure.ts'
 import { plural } from './format.ts'
 import { exit, goOnWithoutReader } from './output.ts'
@@ -26,6 +28,8 @@ const CLOSE_PATIENCE_MS = 3_000
 const LAST_CALL_MS = 400
 /** Where the platform leaves nothing, or is not known to leave anything: enough to hand off what waits for nobody. */
 const LEAST_MS = 500
+/** A supervisor that does not listen must not keep it. */
+const LAST_WORD_MS = 50
 /** During a long drain. */
 const PROGRESS_EVERY_MS = 30_000
 
@@ -66,7 +70,10 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     build: await build,
     signal: cut.signal,
     blackbox: line.blackbox,
+    orphaned: () => line.orphaned,
     appFile: loaded.file,
+    name: appName(loaded.file),
+    deploy: deployToken(loaded.file),
     ...(options.queues !== undefined && { queues: options.queues.split(',').map((name) => name.trim()) }),
     ...(concurrency !== undefined && { concurrency }),
   })
@@ -79,8 +86,9 @@ export async function work(options: WorkCommandOptions): Promise<number> {
   await announce(log, line, worker, loaded, await build)
   onQuietSignal(() => worker?.hush())
   await stopped(stop.signal)
+  line.stopping()
   line.tell(worker)
-  const drained = await shutDown(log, worker, stop)
+  const drained = await shutDown(log, line, worker, stop)
   line.tell(worker)
   await close(loaded, stop)
   await line.end(drained)
@@ -131,13 +139,18 @@ async function announce(
   line.begin(worker, db.url, db.schema)
 }
 
-async function shutDown(log: Log, worker: RunningWorker, stop: Stop): Promise<Drained> {
+async function shutDown(log: Log, line: SupervisorLine, worker: RunningWorker, stop: Stop): Promise<Drained> {
+  const begun = performance.now()
   const { budgetMs } = worker.config.shutdown
   const runs = worker.running
   const text = `Stopping by ${stop.reason}: ${plural(runs, 'run')} to hand off within ${formatDuration(budgetMs)}`
   log({ level: 'info', message: text, event: 'stopping', runs, budgetMs })
   // Whatever hangs now, the process is gone before the platform kills it: then its lease runs out, and others take its jobs.
-  const lastCall = setTimeout(() => void lastWord(log, worker.running), Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
+  const late = (): void => {
+    const drained = { left: worker.running, ...worker.leaving, ms: performance.now() - begun }
+    void lastWord(log, line, drained)
+  }
+  const lastCall = setTimeout(late, Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
   const progress = setInterval(() => reportDrain(log, worker, stop), PROGRESS_EVERY_MS)
   const drained = await worker.shutdown({ mode: modeOf(stop.reason, worker.config.shutdown) })
   clearInterval(progress)
@@ -164,13 +177,15 @@ function reportDrain(log: Log, worker: RunningWorker, stop: Stop): void {
   log({ level: 'info', message, event: 'draining', runs, leftMs: Math.round(stop.leftMs) })
 }
 
-async function lastWord(log: Log, left: number): Promise<void> {
+async function lastWord(log: Log, line: SupervisorLine, drained: Drained): Promise<void> {
+  const { left } = drained
   log({
     level: 'warn',
     message: `Out of time with ${plural(left, 'run')}: their jobs are released when this process is gone`,
     event: 'late',
     left,
   })
+  await Promise.race([line.end(drained, true), pause(LAST_WORD_MS)])
   await exit(EXIT.ok)
 }
 

@@ -13,7 +13,7 @@ export interface DrainOptions {
 }
 
 export interface Drained {
-  /** Runs whose code would not end. Their jobs are released when this process is gone. */
+  /** Runs whose code would not end, or whose end could not be written. Their jobs are released when this process is gone. */
   readonly left: number
   /** Runs that were interrupted, and whose jobs are ready for other workers. */
   readonly handedOff: number
@@ -55,7 +55,7 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
       await within(quiet, budget - (monotonic() - begun))
     }
   }
-  return { left: worker.attempts.size, ...worker.leaving, ms: monotonic() - begun }
+  return { left: worker.attempts.size + worker.unsettled, ...worker.leaving, ms: monotonic() - begun }
 }
 
 async function within(work: Promise<unknown>, ms: number): Promise<boolean> {

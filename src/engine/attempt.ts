@@ -5,9 +5,11 @@ import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import { cleanUpTime } from '../model/time-limit.ts'
 import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Asked } from '../store/checkpoints.ts'
-import type { Claimed, NewJob } from '../store/jobs.ts'
+import type { Claimed } from '../store/claims.ts'
+import type { NewJob } from '../store/enqueue.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import { ItemFailure } from '../tasks/iterate/failure.ts'
+import type { Upgraded } from '../tasks/versions.ts'
 import type { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 import type { Tail } from './tail.ts'
@@ -50,6 +52,10 @@ export class Attempt {
   steps = 0
   /** When one was last seen, monotonic ms. */
   movedAt = this.startedAt
+  /** Older code enqueued it: its input as today's would. */
+  upgraded: Upgraded | undefined
+  /** ms in which others blocked its event loop: no time of its own. */
+  lostTime = 0
   /** The task's clean-up after the soft limit, ready to be called. */
   onTimeout: (() => unknown) | undefined
   #condemned: { readonly error: unknown } | undefined
@@ -159,7 +165,7 @@ export class Attempt {
   get deadline(): { readonly at: number; readonly kind: 'hard-limit' | 'stalled'; readonly limit: number } | undefined {
     const { timeLimit, stallAfter } = this.task
     const hard = timeLimit && {
-      at: this.startedAt + timeLimit.hard,
+      at: this.startedAt + this.lostTime + timeLimit.hard,
       kind: 'hard-limit' as const,
       limit: timeLimit.hard,
     }

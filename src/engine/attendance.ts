@@ -9,8 +9,8 @@ import { Service } from './service.ts'
 
 export interface AttendanceOptions {
   readonly db: Database
-  /** The names that this worker knows. */
-  readonly names: readonly string[]
+  /** What this worker takes: the set that its marks belong to. */
+  readonly takes: readonly string[]
   /** This worker's key, once it has one. */
   readonly worker: () => number | undefined
   readonly attempts: ReadonlySet<Attempt>
@@ -83,8 +83,8 @@ export class Attendance {
   }
 
   async #publishMarks(): Promise<void> {
-    const { db, names, risenMarks } = this.#options
+    const { db, takes, risenMarks } = this.#options
     const marks = risenMarks()
-    if (marks.length > 0) await publishMarks(db, acceptsOf(names), names, marks)
+    if (marks.length > 0) await publishMarks(db, acceptsOf(takes), takes, marks)
   }
 }

@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '../store/db.ts'
-import { wake } from '../store/jobs.ts'
+import { wake } from '../store/enqueue.ts'
 import { cancel } from '../store/operations.ts'
 import { isId } from './ids.ts'
 import { REQUESTS } from './wake.ts'

@@ -1,6 +1,6 @@
 import { nameArray } from '../store/arrays.ts'
+import { type Claimed, claim } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { type Claimed, claim } from '../store/jobs.ts'
 import type { Mark } from '../store/upkeep.ts'
 import type { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
@@ -11,7 +11,8 @@ const MOST = 500
 
 export interface ClaimerOptions {
   readonly db: Database
-  readonly tasks: readonly string[]
+  /** Names and versions, as `taskKeys` writes them. */
+  readonly takes: readonly string[]
   /** The queues to claim from, each with its own limit. */
   readonly queues: ReadonlyMap<string, number>
   readonly concurrency: number
@@ -55,7 +56,7 @@ export class Claimer {
   constructor(options: ClaimerOptions, ledger: Ledger) {
     this.#options = options
     this.#ledger = ledger
-    this.#tasks = nameArray(options.tasks)
+    this.#tasks = nameArray(options.takes)
     this.#lanes = [...options.queues].map(([queue, limit]) => ({
       queue,
       limit,

@@ -1,4 +1,4 @@
-import type { NewJob } from '../store/jobs.ts'
+import type { NewJob } from '../store/enqueue.ts'
 import type { ItemCtx, JobInfo, Logger } from '../tasks/context.ts'
 import type { Attempt } from './attempt.ts'
 

@@ -1,4 +1,4 @@
-import type { NewJob } from '../store/jobs.ts'
+import type { NewJob } from '../store/enqueue.ts'
 import { type JobTemplate, newJob } from './new-job.ts'
 
 const BATCH_JOBS = 1_000

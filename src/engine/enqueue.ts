@@ -1,7 +1,7 @@
 import { setImmediate as soon } from 'node:timers/promises'
 import { HoldfastError } from '../model/errors.ts'
 import { type Database, isConnectionTrouble, isTransient, type Queryable, wasNeverSent } from '../store/db.ts'
-import { enqueue, type NewJob } from '../store/jobs.ts'
+import { enqueue, type NewJob } from '../store/enqueue.ts'
 import { Waker } from './wake.ts'
 
 const BATCH_JOBS = 1_000

@@ -20,6 +20,8 @@ export interface ExecutePorts {
   readonly checkpointEvery: number
   /** Its code is still going at its hard limit: whoever can stop it, must. */
   readonly hardStop?: (attempt: Attempt, error: Error) => void
+  /** The event loop has just been blocked, perhaps by others, whose time is not a run's own: nobody has said yet by whom. */
+  readonly inDoubt?: () => boolean
   /** Whether other jobs of a queue would have to wait for a slot of this worker. */
   readonly crowded: (queue: string) => boolean
 }

@@ -4,6 +4,7 @@ import { decodeJson } from '../model/json.ts'
 import { type InterruptReason, type Outcome, outcomeOfThrow } from '../model/outcome.ts'
 import { type Database, isDown } from '../store/db.ts'
 import { parseInput } from '../tasks/validate.ts'
+import { upgradeInput } from '../tasks/versions.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside } from './complete.ts'
 import { type ContextPorts, RunContext } from './context.ts'
@@ -74,10 +75,17 @@ export class Executor {
   }
 
   #input(attempt: Attempt): unknown {
-    const { input } = attempt.job
+    const { input, version } = attempt.job
     const { task } = attempt
     const raw = input === null ? undefined : decodeJson(input)
+    if (version !== task.version) return this.#upgraded(attempt, raw)
     return parseInput(task, raw === null && task.input === undefined ? undefined : raw)
+  }
+
+  async #upgraded(attempt: Attempt, raw: unknown): Promise<unknown> {
+    const upgraded = await upgradeInput(attempt.task, attempt.job.version, raw)
+    attempt.upgraded = upgraded
+    return upgraded.parsed
   }
 
   #body(attempt: Attempt, input: unknown): unknown {

@@ -1,6 +1,6 @@
 import { SUSPECT_AFTER } from '../model/worry.ts'
+import { readClaims } from '../store/claims.ts'
 import { Database } from '../store/db.ts'
-import { readClaims } from '../store/jobs.ts'
 import type { RenewalOptions } from '../store/renewal.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import type { StoppedPolicy } from './settle-verdict.ts'

@@ -1,18 +1,20 @@
-import { closeClaims, handBack, readClaims } from '../store/jobs.ts'
+import { closeClaims, readClaims } from '../store/claims.ts'
 import { placeOf } from '../store/place.ts'
+import { handBack } from '../store/settles.ts'
 import { registerWorker } from '../store/workers.ts'
+import { taskKeys } from '../tasks/versions.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
 import { monotonic } from './monotonic.ts'
 import type { WorkerOptions } from './worker-options.ts'
 
 /** One life of a worker in the database, from its registration to the loss of its lease. Never reused. */
-export interface Incarnation {
+interface Incarnation {
   readonly ledger: Ledger
   readonly lease: Lease
 }
 
-export interface IncarnationEvents {
+interface IncarnationEvents {
   /** After each renewal; false: this worker must not claim now. */
   readonly onRenewed: (mayClaim: boolean) => void
   /** Once: everything this incarnation holds is, or may be, somebody else's. */
@@ -22,17 +24,13 @@ export interface IncarnationEvents {
 /** After a process stood still: for what broke meanwhile to be noticed by its code. */
 const STILL_MS = 2_000
 
-export async function register(
-  options: WorkerOptions,
-  keeper: LeaseKeeper,
-  events: IncarnationEvents,
-): Promise<Incarnation> {
-  const { db, listenUrl, name, build, release, tasks, queues, lease: ms } = options
+async function register(options: WorkerOptions, keeper: LeaseKeeper, events: IncarnationEvents): Promise<Incarnation> {
+  const { db, listenUrl, tasks, queues, lease: ms } = options
   const direct =
     listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
   await keeper.ready()
   const sent = monotonic()
-  const row = { name, build, release, tasks: [...tasks.keys()], queues: [...queues.keys()], lease: ms }
+  const row = { ...options, tasks: taskKeys(tasks), queues: [...queues.keys()] }
   const key = await registerWorker(db, row)
   const lease = keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
     onRenewed: events.onRenewed,
@@ -63,4 +61,83 @@ export async function reconcile({ db }: Pick<WorkerOptions, 'db'>, ledger: Ledge
     await closeClaims(db, ledger.worker, [...new Set(strangers.map((job) => job.claim))])
   }
   return new Set(strangers.map((job) => job.queue))
+}
+
+export interface LifeEvents {
+  /** false: the worker must not claim now. */
+  readonly onMayClaim: (may: boolean) => void
+  /** Jobs of these queues were given back. */
+  readonly onGivenBack: (queues: ReadonlySet<string>) => void
+  /** What is in this ledger is, or may be, somebody else's. */
+  readonly onLost: (ledger: Ledger) => void
+  readonly onReborn: (ledger: Ledger) => void
+  readonly onTrouble: (what: string, error: unknown) => void
+}
+
+/** A worker's life in the database: one incarnation after the other. */
+export class Life {
+  readonly #options: WorkerOptions
+  readonly #keeper: LeaseKeeper
+  readonly #events: LifeEvents
+  #incarnation: Incarnation | undefined
+  #ending = false
+
+  constructor(options: WorkerOptions, keeper: LeaseKeeper, events: LifeEvents) {
+    this.#options = options
+    this.#keeper = keeper
+    this.#events = events
+  }
+
+  get ledger(): Ledger | undefined {
+    return this.#incarnation?.ledger
+  }
+
+  /** Lets the worker claim under this incarnation. */
+  begin(incarnation: Incarnation): void {
+    this.#incarnation = incarnation
+  }
+
+  /** When this one is lost, no other follows. */
+  end(): void {
+    this.#ending = true
+  }
+
+  register(): Promise<Incarnation> {
+    return register(this.#options, this.#keeper, {
+      onRenewed: (mayClaim) => void this.#renewed(mayClaim),
+      onLost: (key, why) => void this.#lost(key, why),
+    })
+  }
+
+  /** After each renewal: what the database thinks this worker holds, against memory. */
+  async #renewed(mayClaim: boolean): Promise<void> {
+    this.#events.onMayClaim(mayClaim)
+    const { ledger } = this
+    if (ledger === undefined) return
+    try {
+      this.#events.onGivenBack(await reconcile(this.#options, ledger))
+    } catch (error) {
+      this.#events.onTrouble('comparing the ledger', error)
+    }
+  }
+
+  async #lost(key: number, why: string): Promise<void> {
+    const mine = this.ledger
+    if (mine === undefined || mine.worker !== key) return
+    const { log } = this.#options
+    log('error', `This worker lost its lease: ${why}. What it held may run elsewhere now.`, { worker: key })
+    this.#events.onLost(mine)
+    for (let pause = 200; !this.#ending; pause = Math.min(pause * 2, 5_000)) {
+      try {
+        const next = await this.register()
+        this.begin(next)
+        this.#events.onReborn(next.ledger)
+        log('info', 'This worker goes on as a new incarnation', { worker: next.ledger.worker })
+        return
+      } catch (error) {
+        this.#events.onTrouble('registering again', error)
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
+    }
+  }
 }

@@ -1,8 +1,10 @@
 import { encodeCursor } from '../model/cursor.ts'
 import { HoldfastError } from '../model/errors.ts'
+import { encodeInput } from '../model/json.ts'
 import type { Outcome } from '../model/outcome.ts'
 import {
   type Asked,
+  adopt,
   type Checkpoint,
   loadCheckpoint,
   saveCheckpoint,
@@ -11,8 +13,10 @@ import {
 import { fanOut, finishPart, forgetParts, lockParts } from '../store/parts.ts'
 import { readRows } from '../store/reading.ts'
 import type { IterationBodyDefinition } from '../tasks/definition.ts'
+import { isEnd } from '../tasks/iterate/end.ts'
 import { iterate } from '../tasks/iterate/iterate.ts'
 import type { IterationPort, Saved } from '../tasks/iterate/port.ts'
+import { upgradeCursor } from '../tasks/versions.ts'
 import type { Attempt } from './attempt.ts'
 import { completeInside, finishInside, writeEnqueued } from './complete.ts'
 import { itemContext, type RunContext } from './context.ts'
@@ -54,12 +58,31 @@ async function openCheckpoint(
   ports: ExecutePorts,
 ): Promise<Checkpoint> {
   const { db } = ports
-  const found = held(await loadCheckpoint(db, attempt.job), attempt)
+  const found = await adopted(held(await loadCheckpoint(db, attempt.job), attempt), attempt, ports)
   if (body.partitions === 1 || found.part || found.items > 0) return found
   const others = Array.from({ length: body.partitions - 1 }, () => uuidv7())
   if (!(await fanOut(db, attempt.job, others))) throw movedOn(attempt)
   return held(await loadCheckpoint(db, attempt.job), attempt)
 }
+
+/**
+ * A job that older code enqueued or began goes on as one of this version, before anything is saved that older code could not read: input,
+ * cursor and version change in one fenced write, so that it is never half of each, and older workers leave it alone from then on.
+ */
+async function adopted(found: Checkpoint, attempt: Attempt, { db, log }: ExecutePorts): Promise<Checkpoint> {
+  const { job, task, upgraded } = attempt
+  if (upgraded === undefined) return found
+  const keeps = found.cursor === undefined || found.cursor === null || isEnd(found.cursor)
+  const cursor = keeps ? found.cursor : await upgradeCursor(task, job.version, found.cursor)
+  const input = upgraded.raw === undefined ? null : encodeInput(upgraded.raw, { maxBytes: MAX_UPGRADED_BYTES })
+  const to = { version: task.version, input, cursor: keeps ? null : encodeCursor(cursor, task.name) }
+  if (!(await adopt(db, job, to))) throw movedOn(attempt)
+  log('info', `Job goes on as version ${task.version}; it was of version ${job.version}`, undefined, attempt)
+  return { ...found, cursor }
+}
+
+/** Its producer's own limit has let the old one through. */
+const MAX_UPGRADED_BYTES = 64 * 1024 * 1024
 
 function iterationPort(
   attempt: Attempt,

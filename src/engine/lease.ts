@@ -2,6 +2,7 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { RenewalOptions } from '../store/renewal.ts'
 import type { TaskFacts } from './held-jobs.ts'
 import { monotonic } from './monotonic.ts'
+import { Pulse } from './pulse.ts'
 import { Stillness } from './stillness.ts'
 import type { Blockage } from './watchdog.ts'
 
@@ -46,8 +47,6 @@ export interface LeaseEvents {
 }
 
 const TICK_MS = 250
-/** How often the main loop says that it turns. */
-const PULSE_MS = 100
 
 /**
  * The thread that renews leases, one after the other: it is there, connected, before the first lease begins, and stays for the next
@@ -56,10 +55,9 @@ const PULSE_MS = 100
 export class LeaseKeeper {
   readonly #maxBlock: number
   readonly #watch: WatchOptions
-  readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
   /** Whether this process stood still a moment ago. */
   readonly stillness = new Stillness()
-  #pulse: NodeJS.Timeout | undefined
+  readonly pulse = new Pulse()
   #thread: Thread | undefined
   #ready: Promise<void> | undefined
   #lease: Lease | undefined
@@ -87,7 +85,7 @@ export class LeaseKeeper {
   /** Renews no more. */
   async close(): Promise<void> {
     this.#lease?.close()
-    clearInterval(this.#pulse)
+    this.pulse.stop()
     await this.#thread?.terminate()
   }
 
@@ -96,19 +94,22 @@ export class LeaseKeeper {
     const debugged = process.execArgv.some((flag) => flag.startsWith('--inspect'))
     const data: LeaseThreadData = {
       maxBlock: this.#maxBlock,
-      ticks: this.#ticks,
+      ticks: this.pulse.ticks,
       stillness: this.stillness.shared,
       blackbox,
       tasks,
       debugged,
     }
-    this.#pulse ??= setInterval(() => Atomics.add(this.#ticks, 0, 1), PULSE_MS).unref()
+    this.pulse.start()
     const file = import.meta.url.endsWith('.ts') ? './lease-thread.ts' : './lease-thread.js'
     const thread = new Thread(new URL(file, import.meta.url), { workerData: data, execArgv: [], stderr: false })
     this.#thread = thread
     return new Promise((resolve, reject) => {
       thread.on('message', (message: LeaseMessage) => {
-        if (message.kind === 'unblocked') return this.#watch.onUnblocked?.(message.blockage)
+        if (message.kind === 'unblocked') {
+          this.pulse.told()
+          return this.#watch.onUnblocked?.(message.blockage)
+        }
         if (message.kind !== 'ready') return this.#lease?.hear(message)
         thread.unref()
         resolve()

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Band, Claimed } from '../store/jobs.ts'
+import type { Band, Claimed } from '../store/claims.ts'
 import type { Mark } from '../store/upkeep.ts'
 
 const FRONT = 0
@@ -59,7 +59,7 @@ function key(lane: number, priority: number): number {
   return lane * 10 + priority
 }
 
-/** Marks belong to one set of tasks: a job that this set skipped was not seen by another set's marks. */
-export function acceptsOf(names: readonly string[]): string {
-  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 16)
+/** Marks belong to one set of tasks and versions: a job that this set skipped was not seen by another set's marks. */
+export function acceptsOf(takes: readonly string[]): string {
+  return createHash('sha256').update(takes.join('\n')).digest('hex').slice(0, 16)
 }

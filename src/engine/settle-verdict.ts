@@ -4,7 +4,7 @@ import { type Delivery, planSettle } from '../model/settle-plan.ts'
 import { outcomeOfVerdict, type Verdict } from '../model/verdict.ts'
 import { STATE_CODES } from '../store/codes.ts'
 import type { Database } from '../store/db.ts'
-import { delay, finish } from '../store/jobs.ts'
+import { delay, finish } from '../store/settles.ts'
 
 /** The part of a task's policy that is plain data: whether its errors are worth a retry has been decided where its code is. */
 export interface StoppedPolicy {

@@ -1,8 +1,8 @@
+import { closeClaims } from '../store/claims.ts'
 import { type Database, isConnectionTrouble, isTransient } from '../store/db.ts'
 import {
   type Closing,
   type Complete,
-  closeClaims,
   complete,
   type Delay,
   delay,
@@ -11,7 +11,7 @@ import {
   type GivenBack,
   type HandBack,
   handBack,
-} from '../store/jobs.ts'
+} from '../store/settles.ts'
 import { saveTails, type TailWrite } from '../store/tails.ts'
 import type { Emptied, Ledger, LetGo } from './ledger.ts'
 import type { Waker } from './wake.ts'

@@ -9,9 +9,15 @@ import type { Settlement } from './settle.ts'
 /** From the plan to what is written: the fence, the numbers of the states, texts. */
 export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: boolean): Settlement {
   const { id, run } = attempt.job
-  const finish = (state: number, error: object | null, result: string | null = null, keep = true): Settlement => ({
+  const finish = (
+    state: number,
+    error: object | null,
+    result: string | null = null,
+    keep = true,
+    crashed = false,
+  ): Settlement => ({
     kind: 'finish',
-    write: { id, run, state, result, error: error === null ? null : JSON.stringify(error), keep },
+    write: { id, run, state, result, error: error === null ? null : JSON.stringify(error), keep, crashed },
   })
   const put = (
     state: number,
@@ -32,9 +38,9 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
       error: failure === null ? null : JSON.stringify(failure),
     },
   })
-  const back = (interrupted: boolean, reason: string | null): Settlement => ({
+  const back = (interrupted: boolean, reason: string | null, killed: Failure | null = null): Settlement => ({
     kind: 'hand-back',
-    write: { id, run, interrupted, reason },
+    write: { id, run, interrupted, reason, error: killed === null ? null : JSON.stringify(killed) },
   })
   const crash = (failure: Failure): Settlement => ({
     kind: 'hand-back',
@@ -53,7 +59,13 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
       if (attempt.hasTraces) return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
       return { kind: 'complete', write: { id, run, result: plan.result } }
     case 'fail':
-      return finish(STATE_CODES.failed, { ...located(plan.failure, attempt), final: plan.why })
+      return finish(
+        STATE_CODES.failed,
+        { ...located(plan.failure, attempt), final: plan.why },
+        null,
+        true,
+        plan.crashed === true,
+      )
     case 'retry':
       return put(STATE_CODES.retrying, plan.when, plan.failure.message.slice(0, 200), located(plan.failure, attempt))
     case 'snooze':
@@ -74,13 +86,16 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     case 'yield':
       return back(false, null)
     case 'hand-back':
-      return back(plan.interrupted, plan.reason)
+      return back(plan.interrupted, plan.reason, 'killed' in plan ? plan.killed : null)
     case 'cancel':
       return finish(STATE_CODES.cancelled, { name: 'Cancelled', message: attempt.asked?.reason ?? 'cancelled' })
     case 'expire':
       return finish(STATE_CODES.expired, null)
     case 'interrupt':
-      return finish(STATE_CODES.interrupted, { name: 'Interrupted', message: plan.reason })
+      return finish(
+        STATE_CODES.interrupted,
+        'killed' in plan ? plan.killed : { name: 'Interrupted', message: plan.reason },
+      )
     case 'lose':
       return finish(STATE_CODES.lost, null)
     case 'nothing':

@@ -9,11 +9,14 @@ export interface StallOptions {
   readonly attempts: ReadonlySet<Attempt>
   /** Its code has not begun: it waits for a process of its own. */
   readonly waits: (attempt: Attempt) => boolean
+  /** See `ExecutePorts`. */
+  readonly inDoubt: () => boolean
   readonly log: (level: 'warn', message: string, data: object) => void
   readonly hardStop: (attempt: Attempt, error: Error) => void
 }
 
 const EVERY_MS = 1_000
+const DOUBT_MS = 100
 
 /**
  * Looks for iterations that stand still: no item done for `stallAfter`. Such a run is told to stop, then stopped; the next one goes on from
@@ -41,6 +44,7 @@ export class StallWatch {
   }
 
   async #look(): Promise<number> {
+    if (this.#options.inDoubt()) return DOUBT_MS
     const now = monotonic()
     let every = EVERY_MS
     for (const attempt of this.#options.attempts) {

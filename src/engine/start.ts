@@ -1,5 +1,5 @@
+import { readStart, start } from '../store/claims.ts'
 import { type Database, isConnectionTrouble } from '../store/db.ts'
-import { readStart, start } from '../store/jobs.ts'
 import type { Attempt } from './attempt.ts'
 
 interface Waiting {

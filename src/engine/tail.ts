@@ -1,6 +1,6 @@
 import { isSecretKey, maskSecrets } from '../model/mask.ts'
 import { sanitizeText } from '../model/text.ts'
-import type { Fence } from '../store/jobs.ts'
+import type { Fence } from '../store/fence.ts'
 import type { TailLine, TailWrite } from '../store/tails.ts'
 
 /** Of each run, so many lines are kept at most, with so many bytes. */

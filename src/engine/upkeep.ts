@@ -2,7 +2,7 @@ import type { Database } from '../store/db.ts'
 import { cancel, unseenCancels } from '../store/operations.ts'
 import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
 import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote } from '../store/upkeep.ts'
-import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
+import { releaseExpired } from './release-expired.ts'
 import { Service } from './service.ts'
 import { within } from './within.ts'
 
@@ -34,7 +34,6 @@ const DEEP_EVERY_MS = 5 * 60_000
 const AGAIN_AFTER_MS = 30_000
 const PRUNE_EVERY_MS = 60 * 60_000
 const SUMMARIZE_EVERY_MS = 60_000
-const RELEASE_ROUNDS = 5
 const PREPARE_MOST_MS = 5_000
 
 /**
@@ -134,22 +133,11 @@ export class Upkeep {
   }
 
   async #sweepExpired(every: number): Promise<number> {
-    const { db } = this.#options
-    for (const { worker, name } of await expiredWorkers(db)) await this.#empty(worker, name)
-    return every
-  }
-
-  /** Revokes first, which waits for its claims in flight; then frees until its ledger is empty. What is locked now is freed at the next sweep. */
-  async #empty(worker: number, name: string): Promise<void> {
     const { db, onReady, onRevoked } = this.#options
-    if (!(await revokeWorker(db, worker, false))) return
-    this.#reset = true
-    for (let round = 0; round < RELEASE_ROUNDS; round++) {
-      const { freed, left } = await releaseWorker(db, worker, { outcome: 'lost', reason: `worker ${name} vanished` })
-      for (const { queue } of freed) if (queue !== null) onReady(queue)
-      if (freed.length > 0) onRevoked(name, freed.length)
-      if (left === 0 || freed.length === 0) return
-    }
+    const revoked = await releaseExpired(db, { onReady, onRevoked })
+    // A claim of theirs may roll back, and its rows be ready again below the marks.
+    if (revoked > 0) this.#reset = true
+    return every
   }
 
   async #cancelUnseen(): Promise<number> {

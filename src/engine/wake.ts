@@ -1,9 +1,13 @@
 import type { Database } from '../store/db.ts'
-import { wake } from '../store/jobs.ts'
+import { wake } from '../store/enqueue.ts'
 import { monotonic } from './monotonic.ts'
 
 /** The payload that says: somebody asked something of a running job. No queue can be called so. */
 export const REQUESTS = '#requests'
+/** For workers: a deploy has begun or ended. */
+export const GATE = '#gate'
+/** For whoever prepares a deploy: a worker has answered, or has ended something. */
+export const HELD = '#held'
 
 /** One wake-up per queue in this many ms: notifying commits serialise on a lock of the whole server (18,000 enqueues/s became 6,000). */
 const EVERY_MS = 10

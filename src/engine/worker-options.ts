@@ -1,6 +1,7 @@
 import type { Verdict } from '../model/verdict.ts'
 import type { Database } from '../store/db.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
+import type { Manifest } from '../tasks/manifest.ts'
 import type { ContextPorts } from './context.ts'
 import type { Boot } from './isolation/messages.ts'
 import type { EngineTransactions } from './transactions.ts'
@@ -13,6 +14,12 @@ export interface WorkerOptions {
   readonly name: string
   readonly build: string
   readonly release: string
+  /** Which app it runs, where several share a database. */
+  readonly app?: string | undefined
+  /** The deploy whose new code this says it is. */
+  readonly token?: string | undefined
+  /** What it says of its code when it registers. */
+  readonly manifest: Manifest
   /** By every name that a job may carry: aliases too. */
   readonly tasks: ReadonlyMap<string, TaskDefinition>
   /** Each queue with the number of its jobs that may run here at the same time. */
@@ -31,6 +38,8 @@ export interface WorkerOptions {
    * left: no lease has to run out. Undefined: nobody does.
    */
   readonly blackbox?: number | undefined
+  /** There was a supervisor, and it is gone: nobody sees how this process ends. */
+  readonly orphaned?: (() => boolean) | undefined
   /** A run made this process useless. */
   readonly onCondemned?: (verdict: Verdict) => void
   /** ms that the event loop may be blocked, by code that has no limit, before the lease is given up. */

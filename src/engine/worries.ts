@@ -1,5 +1,5 @@
 import { type Worry, type WorryKind, worryOfLength, worryOfStops } from '../model/worry.ts'
-import type { GivenBackJob } from '../store/jobs.ts'
+import type { GivenBackJob } from '../store/settles.ts'
 import type { Attempt } from './attempt.ts'
 import { monotonic } from './monotonic.ts'
 

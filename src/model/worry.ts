@@ -21,9 +21,6 @@ export const SUSPECT_AFTER = 2
 const FRUITLESS_RESUMED = 3
 const FRUITLESS_FROM_START = 2
 
-/** The longest run of a job that keeps nothing when it is stopped, unless the app says otherwise. */
-export const MAX_RUN_MS = 15 * 60_000
-
 /** What is to be said of a job that was interrupted, before it starts again. */
 export function worryOfStops({ fruitless, resumes }: { fruitless: number; resumes: boolean }): Worry | undefined {
   if (resumes && fruitless >= FRUITLESS_RESUMED) {

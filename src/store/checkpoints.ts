@@ -1,5 +1,5 @@
 import type { Database, Queryable } from './db.ts'
-import type { Fence } from './jobs.ts'
+import type { Fence } from './fence.ts'
 
 /** Saved progress of an iteration. */
 export interface Checkpoint {
@@ -59,6 +59,15 @@ export async function loadCheckpoint(db: Database, fence: Fence): Promise<Checkp
     resumes: row.resumes,
     part: row.root === null ? undefined : { root: row.root, index: row.part, of: row.parts },
   }
+}
+
+/** The job, its input and its cursor are of this version from now on. False: the run does not hold the job any more. */
+export async function adopt(
+  db: Database,
+  fence: Fence,
+  to: { readonly version: number; readonly input: string | null; readonly cursor: string | null },
+): Promise<boolean> {
+  return (await db.run('adopt', [fence.id, fence.run, to.version, to.input, to.cursor])).length > 0
 }
 
 export interface Progress {

@@ -1,6 +1,6 @@
 import { plainArray } from './arrays.ts'
 import type { Database, Queryable } from './db.ts'
-import type { Fence } from './jobs.ts'
+import type { Fence } from './fence.ts'
 
 /** Fans an iteration out: `others` are the ids of the jobs for parts 1, 2, … False: the run does not hold the job any more. */
 export async function fanOut(db: Database, fence: Fence, others: readonly string[]): Promise<boolean> {

@@ -217,8 +217,14 @@ export interface WorkerReport {
   readonly startedAt: Date
   /** It may claim, and its lease has not run out. */
   readonly live: boolean
+  /** It may take jobs; false: it is held. */
+  readonly claiming: boolean
   /** ms until its lease runs out; negative: since it has. */
   readonly leaseMs: number
+  /** ms since it was renewed. */
+  readonly renewedMs: number
+  /** The database's time when this was read. */
+  readonly now: Date
 }
 
 /** Workers that live, or that died and still hold something. */
@@ -233,6 +239,29 @@ export async function listWorkers(db: Database, on: Queryable = db): Promise<Wor
     queues: row['queues'] as string[],
     startedAt: date(row['started_at']) as Date,
     live: row['alive'] === true && Number(row['left_ms']) > 0,
+    claiming: row['claiming'] === true,
     leaseMs: Number(row['left_ms']),
+    renewedMs: Number(row['renewed_ms']),
+    now: date(row['now']) as Date,
+  }))
+}
+
+/** Live workers that say the same of their code, and serve the same queues. */
+export interface ManifestGroup {
+  readonly build: string
+  readonly queues: readonly string[]
+  /** As it was registered, by whatever release: plain JSON. */
+  readonly manifest: unknown
+  /** The names of its workers, the oldest first. */
+  readonly workers: readonly string[]
+}
+
+export async function liveManifests(db: Database, on: Queryable = db): Promise<ManifestGroup[]> {
+  const rows = await db.run<Row>('list_manifests', [], on)
+  return rows.map((row) => ({
+    build: String(row['build']),
+    queues: row['queues'] as string[],
+    manifest: json(row['manifest']),
+    workers: row['names'] as string[],
   }))
 }

@@ -1,5 +1,23 @@
 // Generated from sql/*.sql and migrations/*.sql by `npm run build:sql`. Do not edit.
 export const STATEMENTS = {
+  adopt: `with adopted as (
+  update :schema.job set version = $3, input = $4::text::json
+  where id = $1 and run = $2 and state > 0
+  returning id
+), moved as (
+  update :schema.checkpoint c set cursor = $5::text::json from adopted where c.id = adopted.id and $5::text is not null
+)
+select id from adopted`,
+  begin_deploy: `insert into :schema.deploy (owner, reason, build, token, apps, queues, workers, require, expires_at)
+values (
+  $1, $2, case when exists (
+    select from :schema.worker w
+    where w.alive and w.build = $3
+      and ($5::text[] is null or w.app = any($5)) and ($6::text[] is null or w.queues && $6) and ($7::text[] is null or w.name like any($7))
+  ) then null else $3 end,
+  $4, $5, $6, $7, $8, clock_timestamp() + $9::float8 * interval '1 ms'
+)
+returning number, started_at, build`,
   cancel: `with ready as (
   delete from :schema.job j where j.id = any($1::uuid[]) and j.state = 0 returning j.*
 ), waiting as (
@@ -44,7 +62,7 @@ select id, 'running' from asked`,
     select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
       and j.lane between band.lane and band.lane and j.priority between band.priority and band.priority
-      and j.state = 0 and j.task = any($4::text[])
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any($4::text[])
     order by j.position
     limit band.most
     for update skip locked
@@ -171,6 +189,15 @@ select id,
   created_at, expires_at, run, interruptions, losses, failures + failed, crashed, next, priority, version, queue, task, input, reason
 from moved
 returning id`,
+  end_deploy: `with before as (
+  select number, state, expires_at <= clock_timestamp() and state <> 'migrating' as expired
+  from :schema.deploy where number = $1 and ended_at is null and state = any($5) for update
+), ended as (
+  update :schema.deploy d
+  set state = $2, why = $3, ended_at = clock_timestamp(), report = coalesce($4::json, d.report)
+  from before where d.number = before.number
+)
+select state, expired from before`,
   enqueue: `insert into :schema.job (id, queue, task, version, priority, input, expires_at)
 select n.id, n.queue, n.task, n.version, n.priority, n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at)
 from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[])
@@ -182,6 +209,10 @@ select n.id, 10, coalesce(clock_timestamp() + n.delay * interval '1 ms', greates
   n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at), 0, 0, 0, 0, 0
 from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[], $9::float8[], $10::timestamptz[])
   as n(id, queue, task, version, priority, input, expires, expires_at, delay, due)`,
+  expire_deploys: `update :schema.deploy
+set state = 'aborted', why = case state when 'preparing' then 'the command that prepared it vanished' else 'its hold ran out' end, ended_at = expires_at
+where ended_at is null and state <> 'migrating' and expires_at <= clock_timestamp()
+returning number`,
   expire_lease: `update :schema.lease set expires_at = least(expires_at, clock_timestamp() + $2::float8 * interval '1 ms') where worker = $1`,
   expired_workers: `select l.worker, w.name
 from :schema.lease l join :schema.worker w on w.key = l.worker
@@ -206,34 +237,35 @@ where l.expires_at < clock_timestamp() or not w.alive`,
 )
 select 1 as held from held`,
   finish: `with found as materialized (
-  select k.run, k.state, k.result, k.error, k.keep, j.tid
-  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[]) as k(id, run, state, result, error, keep)
+  select k.run, k.state, k.result, k.error, k.keep, k.crashed, j.tid
+  from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[], $7::boolean[])
+    as k(id, run, state, result, error, keep, crashed)
   cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
 ), ended as (
   delete from :schema.job j
   using found k
   where j.ctid = k.tid and j.run = k.run and j.state > 0
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, k.state, j.priority,
-    j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result, k.error::json as error, k.keep
+    j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result, k.error::json as error, k.keep, k.crashed
 ), progress as (
   delete from :schema.checkpoint c using ended where c.id = ended.id
   returning c.id, c.items, c.total, c.cursor
 ), requests as (
   delete from :schema.request r using ended where r.id = ended.id
 ), closed as (
-  delete from :schema.ledger where worker = $7 and claim = any($8::bigint[])
+  delete from :schema.ledger where worker = $8 and claim = any($9::bigint[])
 ), told as (
   insert into :schema.trail (job, run, worker, outcome, error, items, started_at)
   select e.id, e.run, e.worker,
-    case e.state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end,
+    case when e.crashed then 'crashed' else case e.state when 21 then 'failed' when 22 then 'cancelled' when 23 then 'expired' when 24 then 'lost' else 'interrupted' end end,
     e.error, p.items, e.started_at
   from ended e left join progress p on p.id = e.id
   where e.state <> 20
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
     at_most_once, queue, task, input, result, error, items, total, cursor)
-  select e.id, e.created_at, e.started_at, e.run, e.worker, e.interruptions, e.losses,
-    e.failures + (e.state = 21)::int, e.crashes, e.state, e.priority, e.version, e.once, e.queue, e.task, e.input, e.result, e.error,
+  select e.id, e.created_at, e.started_at, e.run, e.worker, e.interruptions + (e.state = 25)::int, e.losses + (e.state = 24)::int,
+    e.failures + (e.state = 21 and not e.crashed)::int, least(e.crashes + e.crashed::int, 32767), e.state, e.priority, e.version, e.once, e.queue, e.task, e.input, e.result, e.error,
     p.items, p.total, p.cursor
   from ended e left join progress p on p.id = e.id
   where e.keep
@@ -334,7 +366,7 @@ order by relname`,
     select j.ctid as tid from :schema.job j
     where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
       and j.lane between m.lane and m.lane and j.priority between m.priority and m.priority
-      and j.state = 0 and j.task = any(m.tasks)
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any(m.tasks)
     order by j.position limit $2
     for update skip locked
   ) as s
@@ -345,6 +377,40 @@ order by relname`,
   returning j.queue
 )
 select queue, count(*)::int as jobs from lifted group by queue`,
+  list_builds: `select w.build, count(*)::int as workers, sum(r.running)::int as running, (array_agg(w.name order by w.key))[1] as oldest
+from :schema.worker w
+cross join lateral (
+  select count(*) as running
+  from :schema.ledger l
+  cross join unnest(l.ids, l.runs) as k(id, run)
+  cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+  where l.worker = w.key and j.run = k.run and j.state > 0 and j.worker = w.key
+) as r
+where w.alive and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
+group by w.build
+order by min(w.key)`,
+  list_deploys: `select d.number, case when x.live or d.ended_at is not null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
+  d.apps, d.queues, d.workers, d.require, d.started_at, d.passed_at, d.migrating_at, d.ended_at, d.expires_at,
+  extract(epoch from d.expires_at - clock_timestamp())::float8 * 1000 as left_ms, d.heard_ms, d.why, d.report::text as report,
+  (select count(*) from :schema.worker w where w.alive and w.deploy = d.number)::int as held
+from :schema.deploy d
+cross join lateral (select d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp()) as live) x
+where ($1::int is null or d.number = $1) and (not $2::boolean or x.live)
+order by d.number desc
+limit $3`,
+  list_durations: `select t.task, s.runs::int as runs, s.p50_ms, s.p95_ms
+from unnest($1::text[]) as t(task)
+cross join lateral (
+  select count(*) as runs,
+    percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
+  from (
+    select extract(epoch from h.ended_at - h.started_at)::float8 * 1000 as ms
+    from :schema.history h
+    where h.task = t.task and h.state = 20 and h.started_at is not null and h.ended_at > clock_timestamp() - $2::int * interval '1 day'
+    limit $3
+  ) as seen
+) as s
+where s.runs > 0`,
   list_ended: `with newest as (
   select h.id, h.state, h.queue, h.task, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
     h.ended_at, h.error, h.worker, h.items, h.total
@@ -359,6 +425,18 @@ select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interrup
 from newest n
 left join :schema.worker w on w.key = n.worker
 order by n.id desc`,
+  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.started_at, w.heard is not distinct from $1::int as heard,
+  extract(epoch from w.heard_at - d.started_at)::float8 * 1000 as heard_ms,
+  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
+  extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
+from :schema.worker w
+left join :schema.deploy d on d.number = $1
+left join :schema.lease l on l.worker = w.key
+where w.alive
+  and case when $1::int is not null then w.deploy = $1
+    else ($2::text[] is null or w.app = any($2)) and ($3::text[] is null or w.queues && $3) and ($4::text[] is null or w.name like any($4))
+      and w.build is distinct from $5 end
+order by w.key`,
   list_live: `with found as (
   (
     select j.id, j.state, j.queue, j.task, j.priority, j.run, j.failures, j.interruptions, j.losses, j.crashes, j.created_at,
@@ -389,9 +467,17 @@ from newest n
 left join :schema.worker w on w.key = n.worker
 left join :schema.checkpoint c on c.id = n.id
 order by n.id desc`,
+  list_manifests: `select w.build, w.queues, w.manifest::text as manifest, array_agg(w.name order by w.key) as names
+from :schema.lease l
+join :schema.worker w on w.key = l.worker
+where w.alive and l.expires_at > clock_timestamp()
+group by w.build, w.queues, w.manifest::text
+order by min(w.key)`,
   list_parts: `select job from :schema.part where root = $1 order by part`,
   list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
-  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms
+  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
+  extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as renewed_ms,
+  clock_timestamp() as now
 from :schema.lease l
 join :schema.worker w on w.key = l.worker
 order by w.key`,
@@ -405,11 +491,32 @@ where j.id = $1 and j.run = $2 and j.state > 0`,
   load_marks: `select m.queue, m.lane, m.priority, m.position
 from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
+  lock_gate: `select one from :schema.gate for update`,
   lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
+  mark_deploy: `update :schema.deploy
+set state = 'migrating', migrating_at = coalesce(migrating_at, clock_timestamp())
+where number = $1 and (state = 'migrating' or state = 'held' and expires_at > clock_timestamp())
+returning expires_at`,
   next_due: `select extract(epoch from (
     select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
   ) - clock_timestamp())::float8 * 1000 as ms,
   (clock_timestamp() - interval '1 minute')::text as "from"`,
+  overlapping_deploys: `select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
+from :schema.deploy d
+where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
+  and (d.apps is null or $1::text[] is null or d.apps && $1)
+  and (
+    (
+      (d.queues is null or $2::text[] is null or d.queues && $2)
+      and (d.workers is null or $3::text[] is null or d.workers && $3)
+    )
+    or exists (
+      select from :schema.worker w
+      where w.alive and w.deploy = d.number
+        and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
+    )
+  )
+order by d.number`,
   partitions: `with present as (
   select c.relname::text as name, to_date(right(c.relname, 8), 'YYYYMMDD') as day
   from pg_catalog.pg_inherits i
@@ -428,6 +535,10 @@ from (select name, day from wanted union select name, day from present) as b
 left join present p using (name)
 cross join today
 order by b.day`,
+  pass_deploy: `update :schema.deploy
+set state = 'held', passed_at = clock_timestamp(), expires_at = clock_timestamp() + $2::float8 * interval '1 ms', heard_ms = $3, report = $4
+where number = $1 and state = 'preparing' and expires_at > clock_timestamp()
+returning expires_at`,
   pause_job: `with until as (
   select clock_timestamp() + $4::float8 * interval '1 ms' as at
 ), ready as (
@@ -484,6 +595,9 @@ select queue, count(*)::int as jobs from ready group by queue`,
     and not exists (select from :schema.ledger l where l.worker = w.key)
 ), marks as (
   delete from :schema.mark where updated_at < clock_timestamp() - interval '7 days'
+), deploys as (
+  delete from :schema.deploy d using old
+  where d.number in (select number from :schema.deploy where ended_at < least(old.at, clock_timestamp() - interval '90 days') order by number limit $2)
 ), unanswered as (
   delete from :schema.request r
   where r.created_at < clock_timestamp() - interval '1 hour'
@@ -530,12 +644,15 @@ from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
+  read_hold: `select not w.claiming or w.deploy is not null as held from :schema.worker w where w.key = $1`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where j.run = k.run and j.state > 0`,
   register_worker: `with started as (
-  insert into :schema.worker (name, build, release, tasks, queues) values ($1, $2, $3, $4, $5) returning key
+  insert into :schema.worker (name, build, release, tasks, queues, manifest, app, token)
+  values ($1, $2, $3, $4, $5, $7::text::json, $8, $9)
+  returning key
 ), leased as (
   insert into :schema.lease (worker, expires_at) select key, clock_timestamp() + $6::float8 * interval '1 ms' from started
 )
@@ -593,6 +710,10 @@ set expires_at = clock_timestamp() + $2::float8 * interval '1 ms', renewed_at = 
 from :schema.worker w
 where l.worker = $1 and w.key = $1 and w.alive
 returning w.claiming`,
+  renew_deploy: `update :schema.deploy
+set expires_at = clock_timestamp() + $2::float8 * interval '1 ms'
+where number = $1 and state = any($3) and (state = 'migrating' or expires_at > clock_timestamp())
+returning state, expires_at`,
   requests_for: `select r.id, j.run, r.action, r.reason, r.until
 from :schema.request r
 cross join lateral (select * from :schema.job where id = r.id limit 1) as j
@@ -644,6 +765,13 @@ set alive = false, claiming = false, ended_at = coalesce(w.ended_at, clock_times
 where w.key = $1
   and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
 returning w.key`,
+  running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms, j.interruptions
+from unnest($1::int[]) as w(key)
+cross join lateral (select l.ids, l.runs from :schema.ledger l where l.worker = w.key offset 0) l
+cross join lateral unnest(l.ids, l.runs) as k(id, run)
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where j.run = k.run and j.state > 0 and j.worker = w.key
+order by j.started_at`,
   save_checkpoint: `with held as (
   select id, run, interruptions from :schema.job where id = $1 and run = $2 and state > 0 for share
 ), saved as (
@@ -697,6 +825,29 @@ from (select) as one left join saved on true left join :schema.request r on r.id
   where t.said < excluded.said
 )
 select id from held`,
+  settle_hold: `with found as (
+  select w.key, (select h.deploy from :schema.held h where h.worker = w.key) as deploy
+  from :schema.worker w where w.key = $1 and w.alive
+), settled as (
+  update :schema.worker w
+  set claiming = found.deploy is null, deploy = found.deploy, heard = coalesce(found.deploy, w.heard),
+    heard_at = case when found.deploy is null then w.heard_at else clock_timestamp() end
+  from found
+  where w.key = found.key
+    and (w.claiming <> (found.deploy is null) or w.deploy is distinct from found.deploy or (found.deploy is not null and w.heard is distinct from found.deploy))
+)
+select found.deploy, d.require, d.state, d.owner, d.reason, d.expires_at <= clock_timestamp() as overdue
+from found left join :schema.deploy d on d.number = found.deploy`,
+  settle_holds: `with found as (
+  select w.key, h.deploy from :schema.worker w left join :schema.held h on h.worker = w.key where w.alive
+), settled as (
+  update :schema.worker w
+  set claiming = found.deploy is null, deploy = found.deploy
+  from found
+  where w.key = found.key and (w.claiming <> (found.deploy is null) or w.deploy is distinct from found.deploy)
+)
+select key, deploy from found where deploy is not null`,
+  share_gate: `select one from :schema.gate for share`,
   show_job: `with found as (
   select id, state, queue, task, version, priority, run, worker, failures, interruptions, losses, crashes, created_at, started_at,
     null::timestamptz as due_at, null::timestamptz as ended_at, expires_at, false as at_most_once, input, null::json as result, null::json as error,
@@ -722,6 +873,9 @@ left join :schema.checkpoint c on c.id = f.id
 left join :schema.worker w on w.key = f.worker
 left join :schema.request r on r.id = f.id
 left join :schema.part p on p.job = f.id`,
+  show_manifests: `select w.key, w.manifest::text as manifest
+from unnest($1::int[]) as k(key)
+cross join lateral (select * from :schema.worker where key = k.key limit 1) as w`,
   show_parts: `select p.part, p.parts, p.job, coalesce(j.state, w.state) as state, p.finished,
   case when p.finished then p.items else coalesce(c.items, 0) end as items, c.total
 from :schema.part p
@@ -774,19 +928,77 @@ export const MIGRATIONS: readonly { number: number; name: string; kind: 'additiv
 -- Workers: one row for each start of a worker process, never reused. Claims take FOR SHARE on it, so that whoever clears \`alive\` or
 -- \`claiming\` waits for the claims in flight and knows that none comes after. The lease lives in a table of its own: its renewals
 -- must not conflict with those locks.
+-- \`tasks\`: what its claims take. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
+-- \`deploy\`: the one that holds it, so that it does not claim; \`heard\`: the last one that it has answered to. \`token\`: the deploy whose
+-- new code it says it is.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
+  app         text not null default '',
   build       text not null,
+  token       text,
   release     text not null,
   tasks       text[] not null,
   queues      text[] not null,
+  manifest    json not null,
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
-  claiming    boolean not null default true
+  claiming    boolean not null default true,
+  deploy      integer,
+  heard       integer,
+  heard_at    timestamptz
 );
 create index worker_alive on :schema.worker (key) where alive;
+
+-- Deploys: who holds which workers, why, and until when. 'preparing': a command waits for work to end and renews \`expires_at\`; 'held': the
+-- way is free, until \`expires_at\`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted'.
+-- The scope is everything that these do not narrow: apps, queues (workers that serve one of them), workers (patterns of LIKE).
+-- \`build\`: of the new code, whose workers are not held; null: the old code has the same, or nobody said.
+create table :schema.deploy (
+  number       integer generated always as identity primary key,
+  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted')),
+  owner        text not null,
+  reason       text not null,
+  build        text,
+  token        text not null,
+  apps         text[],
+  queues       text[],
+  workers      text[],
+  require      text not null check (require in ('interruptible', 'idle')),
+  started_at   timestamptz not null default clock_timestamp(),
+  expires_at   timestamptz not null,
+  heard_ms     real,
+  passed_at    timestamptz,
+  migrating_at timestamptz,
+  ended_at     timestamptz,
+  why          text,
+  report       json
+);
+create index deploy_live on :schema.deploy (number) where ended_at is null;
+
+-- Locked by whoever makes or ends a hold (FOR UPDATE) and by whoever looks whether it is held (FOR SHARE): a worker that registers now
+-- is either seen by a deploy that begins now, or sees it.
+create table :schema.gate (
+  one  boolean primary key default true check (one)
+);
+insert into :schema.gate default values;
+
+-- Which live workers are held, by the first deploy that has them in its scope.
+create view :schema.held as
+select w.key as worker, d.number as deploy
+from :schema.worker w
+cross join lateral (
+  select number from :schema.deploy d
+  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
+    and (d.apps is null or w.app = any(d.apps))
+    and (d.queues is null or w.queues && d.queues)
+    and (d.workers is null or w.name like any(d.workers))
+    and w.build is distinct from d.build and w.token is distinct from d.token
+  order by number
+  limit 1
+) d
+where w.alive;
 
 create table :schema.lease (
   worker      integer primary key,

@@ -1,6 +1,6 @@
 import { plainArray } from './arrays.ts'
 import type { Database, Queryable } from './db.ts'
-import type { Fence } from './jobs.ts'
+import type { Fence } from './fence.ts'
 import { date, json, type Row } from './report-rows.ts'
 
 /** The last log lines of one run, as they are kept. */

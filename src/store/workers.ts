@@ -1,6 +1,6 @@
 import { nameArray } from './arrays.ts'
 import type { Database } from './db.ts'
-import type { GivenBackJob } from './jobs.ts'
+import type { GivenBackJob } from './settles.ts'
 
 export interface WorkerRow {
   readonly name: string
@@ -10,20 +10,27 @@ export interface WorkerRow {
   readonly queues: readonly string[]
   /** ms */
   readonly lease: number
+  /** What it says of its code: plain JSON. */
+  readonly manifest: object
+  /** Which app it runs, where several share a database. */
+  readonly app?: string | undefined
+  /** The deploy whose new code it says it is. */
+  readonly token?: string | undefined
 }
 
-/** A new incarnation with its lease. Resolves with its key. */
+/** A new incarnation with its lease; held from the start where a deploy holds its kind. Resolves with its key. */
 export async function registerWorker(db: Database, worker: WorkerRow): Promise<number> {
-  const { name, build, release, tasks, queues, lease } = worker
-  const [row] = await db.run<{ key: number }>('register_worker', [
-    name,
-    build,
-    release,
-    nameArray(tasks),
-    nameArray(queues),
-    lease,
-  ])
-  return (row as { key: number }).key
+  const { name, build, release, tasks, queues, lease, manifest, app = '', token } = worker
+  const row = [
+    ...[name, build, release, nameArray(tasks), nameArray(queues), lease],
+    ...[JSON.stringify(manifest), app, token ?? null],
+  ]
+  return db.transaction(async (client) => {
+    await db.run('share_gate', [], client)
+    const [{ key }] = (await db.run<{ key: number }>('register_worker', row, client)) as [{ key: number }]
+    await db.run('settle_hold', [key], client)
+    return key
+  })
 }
 
 /** Lets the lease run out soon: the last word of a worker that exits with work it could not stop. */

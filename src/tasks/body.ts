@@ -2,9 +2,15 @@ import type { Duration } from '../model/duration.ts'
 import type { Ctx, EachCtx, ItemCtx, TaskCtx } from './context.ts'
 import type { Legacy, Policy } from './policy.ts'
 import type { Source } from './source.ts'
+import type { CursorUpgrades, Upgrades } from './upgrade.ts'
 
 /** One function, run from start to end. */
-export interface TaskBody<Q extends string, Tx, Parsed, Out> extends Policy {
+export interface TaskBody<Q extends string, Tx, Parsed, Out, In = unknown, V extends number = number> extends Policy {
+  /**
+   * For jobs that older code enqueued: from the inputs of each older `version` to those of the next. Without it they wait for a worker
+   * that takes them. What is stored stays; it is upgraded at each run.
+   */
+  readonly upgrade?: Upgrades<V, In>
   /**
    * What to do when the worker must go. `'finish'` (default): let it end, so it needs a time limit inside the shutdown
    * budget. `'restart'`: cut it and run it again from the start, elsewhere, at once; for work that is idempotent or harmless to repeat.
@@ -36,8 +42,24 @@ export interface Partition {
  * Write `items`, `prepare`, `each`, `done` in the order in which they run: TypeScript infers from left to right, and an
  * `each` above its `items` is given `unknown`. `delivery` is missing on purpose: a resumed job has started more than once.
  */
-export interface IterationBody<Q extends string, Tx, Parsed, Item, Ready, M extends 'transactional' | 'periodic', Out>
-  extends Omit<Policy, 'delivery'> {
+export interface IterationBody<
+  Q extends string,
+  Tx,
+  Parsed,
+  Item,
+  Ready,
+  M extends 'transactional' | 'periodic',
+  Out,
+  In = unknown,
+  V extends number = number,
+> extends Omit<Policy, 'delivery'> {
+  /**
+   * As in a task, but a job that has begun under this code goes on as a job of this version: its input and cursor are upgraded once, and
+   * older workers leave it alone from then on.
+   */
+  readonly upgrade?: Upgrades<V, In>
+  /** For jobs that older code began: what became of its cursors. Only where `items` means something else by them now. */
+  readonly upgradeCursor?: CursorUpgrades<V>
   /** Before the first item of the first run (of each partition); not again after a resume. Runs again if that run ended before its first checkpoint. */
   readonly start?: (input: Parsed, ctx: Ctx<Q>) => unknown
   /** The collection. Called once a run; the cursor, not this call, says where to go on. */

@@ -32,8 +32,8 @@ export interface HoldfastOptions<Queues extends Record<string, QueueOptions>, Tx
   readonly maxInputBytes?: number
 }
 
-type TaskOptions<Name extends string, S extends Schema, Q extends string> = Omit<
-  ContractOptions<Name, S, Schema, Q>,
+type TaskOptions<Name extends string, S extends Schema, Q extends string, V extends number> = Omit<
+  ContractOptions<Name, S, Schema, Q, V>,
   'result'
 >
 
@@ -43,15 +43,20 @@ type TaskOptions<Name extends string, S extends Schema, Q extends string> = Omit
  */
 export interface Holdfast<Q extends string, Tx> {
   /** A task without its body, for producers that must not import worker code. */
-  contract<const Name extends string, S extends Schema = NoInput, R extends Schema = Schema>(
-    options: ContractOptions<Name, S, R, Q>,
-  ): Implementable<Name, SchemaInput<S>, SchemaOutput<S>, SchemaOutput<R>, Q, Tx>
+  contract<
+    const Name extends string,
+    S extends Schema = NoInput,
+    R extends Schema = Schema,
+    const V extends number = 1,
+  >(
+    options: ContractOptions<Name, S, R, Q, V>,
+  ): Implementable<Name, SchemaInput<S>, SchemaOutput<S>, SchemaOutput<R>, Q, Tx, V>
 
   /** The same contract with this client's queues and `tx`: only when contracts live in a package without a database. */
-  implement<Name extends string, In, Parsed, Out, Q2 extends Q>(
+  implement<Name extends string, In, Parsed, Out, Q2 extends Q, V extends number>(
     // biome-ignore lint/suspicious/noExplicitAny: whatever transactions the contract was declared with, it gets this client's
-    contract: Implementable<Name, In, Parsed, Out, Q2, any>,
-  ): Implementable<Name, In, Parsed, Out, Q, Tx>
+    contract: Implementable<Name, In, Parsed, Out, Q2, any, V>,
+  ): Implementable<Name, In, Parsed, Out, Q, Tx, V>
 
   /** The same queues on a database: only when this client was made without one, in a package that producers share. */
   connect<Tx2 = PgClient>(where: {
@@ -60,8 +65,8 @@ export interface Holdfast<Q extends string, Tx> {
   }): Holdfast<Q, Tx2>
 
   /** One function, run from start to end. */
-  task<const Name extends string, Out, S extends Schema = NoInput>(
-    options: TaskOptions<Name, S, Q> & TaskBody<Q, Tx, SchemaOutput<S>, Out>,
+  task<const Name extends string, Out, S extends Schema = NoInput, const V extends number = 1>(
+    options: TaskOptions<Name, S, Q, V> & TaskBody<Q, Tx, SchemaOutput<S>, Out, SchemaInput<S>, V>,
   ): Task<Name, SchemaInput<S>, Json<Out>>
 
   /** A collection and the work per item, resumed where it was interrupted. Write `items`, `prepare`, `each`, `done` in this order. */
@@ -72,8 +77,9 @@ export interface Holdfast<Q extends string, Tx> {
     Ready = Item,
     M extends 'transactional' | 'periodic' = 'transactional',
     Out = void,
+    const V extends number = 1,
   >(
-    options: TaskOptions<Name, S, Q> & IterationBody<Q, Tx, SchemaOutput<S>, Item, Ready, M, Out>,
+    options: TaskOptions<Name, S, Q, V> & IterationBody<Q, Tx, SchemaOutput<S>, Item, Ready, M, Out, SchemaInput<S>, V>,
   ): Task<Name, SchemaInput<S>, Json<Out>>
 
   /** What a worker runs, and how; the default export of `holdfast.config.ts`. Only the worker and the CLI load it. */

@@ -31,7 +31,13 @@ export type InputOf<T extends AnyContract> = T['~types']['input']
 export type ResultOf<T extends AnyContract> = T['~types']['output']
 
 /** The part of a task that its producers know. */
-export interface ContractOptions<Name extends string, S extends Schema, R extends Schema, Q extends string> {
+export interface ContractOptions<
+  Name extends string,
+  S extends Schema,
+  R extends Schema,
+  Q extends string,
+  V extends number = number,
+> {
   /**
    * The task's identity in the database, for as long as a job of it lives: renaming the variable or moving the file
    * changes nothing. Letters, digits and `_ . : / -`, at most 128. To rename a task, keep its old name in `aliases`.
@@ -50,6 +56,9 @@ export interface ContractOptions<Name extends string, S extends Schema, R extend
   readonly priority?: Priority
   /** A job that has not started this long after `enqueue` is not run any more. Default: never expires. */
   readonly expires?: Duration
-  /** Stored with every job: which shape of the input its producer knew. A whole number from 1 to 32767; default 1. */
-  readonly version?: number
+  /**
+   * Stored with every job: which shape of the input its producer knew. A whole number from 1 to 32767; default 1. Raise it when older
+   * code could not work with new inputs, or newer code with old ones; the task's `upgrade` takes the old ones over.
+   */
+  readonly version?: V
 }

@@ -10,6 +10,7 @@ import type { IterationBody, TaskBody } from './body.ts'
 import type { ContractDefinition, IterationBodyDefinition, TaskDefinition } from './definition.ts'
 import { resolveIsolate } from './isolate.ts'
 import type { Policy } from './policy.ts'
+import { resolveUpgrades, versionsTaken } from './versions.ts'
 
 export type AnyTaskBody = TaskBody<string, unknown, unknown, unknown>
 export type AnyIterationBody = IterationBody<
@@ -23,7 +24,7 @@ export type AnyIterationBody = IterationBody<
 >
 
 export const TASK_KEYS = [
-  ...['retry', 'delivery', 'timeLimit', 'onTimeout', 'isolate', 'legacy', 'aliases', 'interrupt', 'run'],
+  ...['retry', 'delivery', 'timeLimit', 'onTimeout', 'isolate', 'legacy', 'aliases', 'upgrade', 'interrupt', 'run'],
 ] as const
 export const ITERATION_KEYS = [
   ...[
@@ -33,6 +34,8 @@ export const ITERATION_KEYS = [
     'isolate',
     'stallAfter',
     'aliases',
+    'upgrade',
+    'upgradeCursor',
     'start',
     'items',
     'partitions',
@@ -62,6 +65,7 @@ export function resolveTask(contract: ContractDefinition, body: AnyTaskBody, wha
     delivery: checkChoice(delivery, ['at-least-once', 'at-most-once'], `delivery of ${what}`),
     legacy: resolveLegacy(legacy, `legacy of ${what}`),
     stallAfter: undefined,
+    cursorUpgrades: new Map(),
     run: checkFunction(run, `run of ${what}`) as TaskDefinition['run'],
     iteration: undefined,
   }
@@ -107,14 +111,20 @@ export function resolveIteration(contract: ContractDefinition, body: AnyIteratio
     legacy: undefined,
     stallAfter: resolveStallAfter(body.stallAfter, `stallAfter of ${what}`),
     delivery: 'at-least-once',
+    cursorUpgrades: cursorUpgrades(contract, body, what),
     run: undefined,
     iteration: Object.freeze(iteration),
   }
 }
 
-function resolvePolicy(contract: ContractDefinition, policy: Policy & { readonly onTimeout?: unknown }, what: string) {
-  const { retry, timeLimit, onTimeout, isolate, aliases = [] } = policy
+type Shared = Policy & { readonly onTimeout?: unknown; readonly upgrade?: unknown }
+
+function resolvePolicy(contract: ContractDefinition, policy: Shared, what: string) {
+  const { retry, timeLimit, onTimeout, isolate, aliases = [], upgrade } = policy
+  const upgrades = resolveUpgrades(upgrade, contract.version, 'upgrade', what)
   return {
+    versions: versionsTaken(upgrades, contract.version, what),
+    upgrades: upgrade === undefined ? undefined : upgrades,
     onTimeout: (onTimeout && checkFunction(onTimeout, `onTimeout of ${what}`)) as TaskDefinition['onTimeout'],
     aliases: checkAliases(aliases, contract.name, what),
     retry: resolveRetry(retry, `retry of ${what}`),
@@ -123,6 +133,18 @@ function resolvePolicy(contract: ContractDefinition, policy: Policy & { readonly
     ownLimit: timeLimit !== undefined,
     isolate: resolveIsolate(isolate, `isolate of ${what}`),
   }
+}
+
+/** A cursor comes with its input: where no step takes the input over, none is asked for the cursor. */
+function cursorUpgrades({ version }: ContractDefinition, { upgrade, upgradeCursor }: AnyIterationBody, what: string) {
+  const steps = resolveUpgrades(upgradeCursor, version, 'upgradeCursor', what)
+  const taken = versionsTaken(resolveUpgrades(upgrade, version, 'upgrade', what), version, what)
+  const idle = [...steps.keys()].find((from) => !taken.includes(from))
+  if (idle === undefined) return steps
+  throw new HoldfastError(
+    'HF_CONFIG',
+    `upgradeCursor of ${what} has a step from version ${idle}, whose inputs it does not take: \`upgrade\` has none`,
+  )
 }
 
 /** `false`: never. */

@@ -6,6 +6,7 @@ import type { Ctx, ItemCtx } from './context.ts'
 import type { Isolation } from './isolate.ts'
 import type { Schema } from './schema.ts'
 import type { Source } from './source.ts'
+import type { UpgradeChain } from './versions.ts'
 
 /** What a producer's call needs: a contract or a task, resolved and validated. */
 export interface ContractDefinition {
@@ -23,6 +24,12 @@ export interface ContractDefinition {
 export interface TaskDefinition extends ContractDefinition {
   readonly kind: 'task' | 'iteration'
   readonly aliases: readonly string[]
+  /** The versions of inputs that it takes, the oldest first, its own last. */
+  readonly versions: readonly number[]
+  /** By the version that a step leads away from; undefined: the task does not say. */
+  readonly upgrades: UpgradeChain | undefined
+  /** Of an `iteration`. */
+  readonly cursorUpgrades: UpgradeChain
   readonly interrupt: 'finish' | 'restart' | 'resume'
   readonly delivery: 'at-least-once' | 'at-most-once'
   /** Complete: what the task leaves out is the app's, then the default. */

@@ -44,7 +44,7 @@ test('finds what is wrong, and says what to do', async () => {
   await blocker.connect()
   await blocker.query('begin')
   await blocker.query(
-    `insert into ${s.schema}.worker (name, build, release, tasks, queues) values ('gone', 'b', '0', '{}', '{}')`,
+    `insert into ${s.schema}.worker (name, build, release, tasks, queues, manifest) values ('gone', 'b', '0', '{}', '{}', '{}')`,
   )
   await blocker.query('commit')
   await blocker.query(`begin; select from ${s.schema}.worker where name = 'gone' for update`)

@@ -124,6 +124,7 @@ test('show tells the whole story: each run with its last lines, what its process
       release: '0',
       tasks: [],
       queues: [],
+      manifest: {},
       lease: 60_000,
     })
     await s.sql(`update :schema.job set state = 1, run = $1, worker = $2, started_at = now() where id = $3`, [

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { Claimer, type ClaimerOptions } from '../../src/engine/claim.ts'
 import { Ledger } from '../../src/engine/ledger.ts'
-import type { Claimed } from '../../src/store/jobs.ts'
+import type { Claimed } from '../../src/store/claims.ts'
 import { until } from '../support/until.ts'
 import { fakeDatabase } from './fake-database.ts'
 
@@ -34,7 +34,7 @@ function claimerFor(ready: Record<string, number>, options: Partial<ClaimerOptio
   const claimer = new Claimer(
     {
       db: fake.db,
-      tasks: ['t'],
+      takes: ['t'],
       queues: new Map(Object.keys(ready).map((queue) => [queue, 1_000])),
       concurrency: 100,
       pollInterval: 60_000,
@@ -219,7 +219,7 @@ test('a claim without an answer frees its slots', async () => {
   })
   const claimer = new Claimer(
     {
-      ...{ db: fake.db, tasks: ['t'], queues: new Map([['a', 10]]), concurrency: 10, pollInterval: 60_000, marks: [] },
+      ...{ db: fake.db, takes: ['t'], queues: new Map([['a', 10]]), concurrency: 10, pollInterval: 60_000, marks: [] },
       ...{ unsettled: () => 0, onClaimed: () => {}, onTrouble: (error) => troubles.push(error) },
     },
     new Ledger(1, () => true),

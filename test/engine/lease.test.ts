@@ -25,6 +25,7 @@ async function leaseOn(stage: Stage, maxBlock = 60_000) {
     release: 'r',
     tasks: [],
     queues: [],
+    manifest: {},
     lease: LEASE,
   })
   const seen = { renewals: 0, lost: [] as string[] }
@@ -69,7 +70,7 @@ for (const blackbox of ['3', ''] as const) {
   const end = blackbox === '' ? 'gives the lease up, and is left to itself' : 'is ended, for somebody watches it'
   test(`code of no run that blocks a whole process for longer than \`maxBlock\` ${end}`, async () => {
     await using stage = await stages()
-    const names = { name: 'w', build: 'b', release: 'r', tasks: [], queues: [] }
+    const names = { name: 'w', build: 'b', release: 'r', tasks: [], queues: [], manifest: {} }
     const worker = await registerWorker(stage.db, { ...names, lease: 2_000 })
     const program = fileURLToPath(new URL('../fixtures/wedged.ts', import.meta.url))
     const child = spawn(
@@ -107,6 +108,7 @@ test('a revoked worker is told at its next renewal, and the thread keeps the nex
     release: 'r',
     tasks: [],
     queues: [],
+    manifest: {},
     lease: LEASE,
   })
   let renewals = 0
@@ -131,6 +133,7 @@ test('a worker that is told to wait hears of it', async () => {
     release: 'r',
     tasks: [],
     queues: [],
+    manifest: {},
     lease: LEASE,
   })
   const heard: boolean[] = []

@@ -3,11 +3,17 @@ import { expect } from 'vitest'
 import { settleVerdict } from '../../src/engine/settle-verdict.ts'
 import { decodeVerdict, type Verdict } from '../../src/model/verdict.ts'
 import {
+  boundless,
+  brief,
   call,
   churn,
   deaf,
   finishes,
   heeds,
+  hogs,
+  lasts,
+  outlasts,
+  paces,
   relay,
   restarts,
   rude,
@@ -15,6 +21,7 @@ import {
   steady,
   stuck,
   stuckAlone,
+  waits,
   walks,
 } from '../fixtures/apps/limits.ts'
 import { type Stage, useStages } from '../support/stage.ts'
@@ -149,7 +156,7 @@ test('a loop blocked for three leases within its limit keeps the lease: no secon
   expect(yard.witness.saw('begin')).toHaveLength(1)
   const line = await worker.logged(/The event loop was blocked for .* by task spin/)
   expect(line).toMatchObject({ job: id, task: 'spin', stack: expect.stringContaining('at spinFor') })
-  expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9]\.\d|1\d)s by task spin/)
+  expect(line.msg).toMatch(/blocked for (6\.[5-9]|[7-9](\.\d)?|1\d)s by task spin/)
 })
 
 test('what the log names is who blocked the loop, not what the last look found after it', async () => {
@@ -174,6 +181,29 @@ test('a system call that blocks the loop past the only limit ends its process, t
   expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
 })
 
+for (const how of ['loop', 'call'] as const) {
+  test(`code that has no limit may not block the loop for ever (${how}): it fails by name, what runs beside it is interrupted`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker({ env: { TEST_MAX_BLOCK: '3000', LEASE: '30s' } })
+    const beside = how === 'loop' ? [await yard.jobs.enqueue(restarts)] : []
+    if (how === 'loop') await begun(yard, 'restarts')
+    const { id } = await yard.jobs.enqueue(boundless, { how })
+    const from = await begun(yard, 'boundless')
+    expect((await exitedAt(worker)) - from).toBeGreaterThanOrEqual(2_900)
+    expect(await yard.stage.find(id)).toMatchObject({
+      state: 'failed',
+      failures: 1,
+      error: {
+        code: 'HF_BLOCKED',
+        message: expect.stringMatching(/^The run has no limit and did not give way: the event loop was blocked for/),
+      },
+    })
+    expect(worker.noise.join('\n')).toContain(`job ${id} of task boundless: The run has no limit`)
+    for (const each of beside)
+      expect(await yard.stage.find(each.id)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0, losses: 0 })
+  })
+}
+
 test('one within the limit is left alone', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker({ env: { LEASE: '2s', SOFT: '20s', HARD: '25s' } })
@@ -188,7 +218,8 @@ test('one within the limit is left alone', async () => {
 test('code that ignores its signal has its process replaced at the hard limit: it fails, what runs beside it is interrupted', async () => {
   await using yard = await openYard()
   await using worker = await yard.worker()
-  const ids = await neighbours(yard)
+  const ids = [await yard.jobs.enqueue(restarts), await yard.jobs.enqueue(walks, { items: 100 })].map(({ id }) => id)
+  for (const task of ['restarts', 'walks']) await begun(yard, task)
   const { id } = await yard.jobs.enqueue(deaf)
   const from = await begun(yard, 'deaf')
   const at = await exitedAt(worker)
@@ -198,10 +229,74 @@ test('code that ignores its signal has its process replaced at the hard limit: i
   const [aborted] = yard.witness.saw('aborted')
   expect((aborted?.at ?? 0) - from).toBeLessThan(1_000 + SLOW_MACHINE)
   expect(await yard.stage.find(id)).toMatchObject({ state: 'failed', failures: 1, error: { code: 'HF_HARD_LIMIT' } })
-  for (const safe of ids.slice(0, 2))
+  for (const safe of ids)
     expect(await yard.stage.find(safe)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0, losses: 0 })
   await using _heir = await yard.worker()
   await allCompleted(yard.stage, ids)
+})
+
+for (const blackbox of [false, true]) {
+  test(`what must finish beside it is let to its end, as long as the loop turns (${blackbox ? 'supervised' : 'alone'})`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker({ blackbox })
+    const beside = await yard.jobs.enqueue(restarts)
+    const last = await yard.jobs.enqueue(lasts)
+    for (const task of ['restarts', 'lasts']) await begun(yard, task)
+    const { id } = await yard.jobs.enqueue(deaf)
+    await begun(yard, 'deaf')
+    // Whoever can go elsewhere goes at once.
+    await yard.stage.reached(beside.id, 'ready')
+    expect(yard.witness.saw('end')).toEqual([])
+    await worker.exit()
+    expect(worker.ended).toMatchObject(blackbox ? { signal: 'SIGKILL' } : { code: 75 })
+    expect(yard.witness.saw('end')).toMatchObject([{ task: 'lasts', run: 1 }])
+    expect(await yard.stage.find(last.id)).toMatchObject({ state: 'completed', run: 1, interruptions: 0, failures: 0 })
+    expect(await yard.stage.find(id)).toMatchObject(
+      blackbox ? { state: 'running', failures: 0 } : { state: 'failed', error: { code: 'HF_HARD_LIMIT' } },
+    )
+  })
+}
+
+test('but no longer than a deploy could wait for it: then it is interrupted, not failed', async () => {
+  await using yard = await openYard()
+  await using worker = await yard.worker({ env: { HOLDFAST_GRACE: '4s' } })
+  const { id } = await yard.jobs.enqueue(outlasts)
+  await begun(yard, 'outlasts')
+  await yard.jobs.enqueue(deaf)
+  const from = await begun(yard, 'deaf')
+  const at = await exitedAt(worker)
+  // The hard limit, and then the shutdown budget: the grace without a second.
+  expect(at - from).toBeGreaterThanOrEqual(950 + 3_000)
+  expect(at - from).toBeLessThan(1_000 + 3_000 + 1_000 + SLOW_MACHINE)
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'ready', interruptions: 1, failures: 0, losses: 0 })
+})
+
+for (const task of [hogs, waits]) {
+  test(`the time for which others block the loop is not a run's own (${task.name})`, async () => {
+    await using yard = await openYard()
+    await using worker = await yard.worker({ env: { LEASE: '30s' } })
+    const paced = await yard.jobs.enqueue(paces)
+    await begun(yard, 'paces')
+    const { id } = await yard.jobs.enqueue(brief)
+    const from = await begun(yard, 'brief')
+    await yard.jobs.enqueue(task, { ms: 5_000 })
+    await worker.logged('The event loop was blocked for')
+    for (const each of [id, paced.id])
+      expect(await yard.stage.ended(each)).toMatchObject({ state: 'completed', run: 1, failures: 0, interruptions: 0 })
+    // Longer than the limit of `brief`, so that it would have struck.
+    expect(Date.now() - from).toBeGreaterThan(5_000)
+    expect(worker.ended).toBeUndefined()
+  })
+}
+
+test('the time for which it blocks the loop itself is', async () => {
+  await using yard = await openYard()
+  await using _worker = await yard.worker({ env: { LEASE: '30s' } })
+  const { id } = await yard.jobs.enqueue(hogs, { ms: 7_000 })
+  const from = await begun(yard, 'hogs')
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'failed', error: { code: 'HF_TIME_LIMIT' } })
+  // Not the limit of 5 s on top of it.
+  expect(Date.now() - from).toBeLessThan(7_500 + 5_000)
 })
 
 test('a process that was frozen past both limits gives its code the time to end', async () => {

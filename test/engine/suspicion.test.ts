@@ -5,9 +5,11 @@ import { Ledger } from '../../src/engine/ledger.ts'
 import { settlementOf } from '../../src/engine/settlement.ts'
 import { planSettle } from '../../src/model/settle-plan.ts'
 import { saveCheckpoint } from '../../src/store/checkpoints.ts'
-import { claim, delay, enqueue, finish, handBack } from '../../src/store/jobs.ts'
+import { claim } from '../../src/store/claims.ts'
+import { enqueue } from '../../src/store/enqueue.ts'
 import { retryJob } from '../../src/store/operations.ts'
 import { showJob } from '../../src/store/reports.ts'
+import { delay, finish, handBack } from '../../src/store/settles.ts'
 import { FROM_THE_BEGINNING, promote } from '../../src/store/upkeep.ts'
 import { registerWorker, releaseWorker, revokeWorker } from '../../src/store/workers.ts'
 import type { TaskDefinition } from '../../src/tasks/definition.ts'
@@ -27,7 +29,15 @@ async function openYard(stage: Stage) {
   return {
     id,
     worker: () =>
-      registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], lease: 60_000 }),
+      registerWorker(db, {
+        name: 'w',
+        build: 'b',
+        release: '0',
+        tasks: ['t'],
+        queues: ['q'],
+        manifest: {},
+        lease: 60_000,
+      }),
     async take(worker: number) {
       const [taken] = await claim(db, { worker, claim: ++claims, queue: 'q', tasks: '{t}', most: 1, bands: BANDS })
       if (taken === undefined) throw new Error('there was nothing to claim')
@@ -113,18 +123,19 @@ test('a job that is parked for a crash comes back by hand only, with a clean rec
   expect(await yard.take(worker)).toMatchObject({ id: job.id, crashes: 0 })
 })
 
-test('a crash that proves nothing is given back at once, and counted', async () => {
+test('a crash that proves nothing is given back at once, and counted; a kill from outside is none', async () => {
   await using stage = await stages()
   const { db } = stage
   const yard = await openYard(stage)
   const worker = await yard.worker()
   const cases = [
-    { alone: false, death: { code: null, signal: 'SIGSEGV', oom: undefined } },
-    { alone: true, death: { code: null, signal: 'SIGKILL', oom: undefined } },
+    { before: 0, alone: false, death: { code: null, signal: 'SIGSEGV', oom: undefined } },
+    { before: 1, alone: true, death: { code: null, signal: 'SIGKILL', oom: undefined } },
+    { before: 1, alone: false, death: { code: 3, signal: null, oom: undefined } },
   ] as const
-  for (const [index, { alone, death }] of cases.entries()) {
+  for (const { before, alone, death } of cases) {
     const job = await yard.take(worker)
-    expect(job.crashes).toBe(index)
+    expect(job).toMatchObject({ crashes: before })
     const attempt = new Attempt(job, { interrupt: 'finish' } as TaskDefinition, new Ledger(worker, () => true))
     const facts = { delivery: 'at-least-once', started: true, failures: 0 } as const
     const plan = planSettle(facts, { kind: 'crashed', death, alone }, false, Math.random)

@@ -23,7 +23,6 @@ const workers = queues.split(',').map(
 )
 await Promise.all(workers.map((worker) => worker.waitUntilReady()))
 console.log('ready')
-process.once('SIGTERM', async () => {
-  await Promise.all(workers.map((worker) => worker.close()))
-  process.exit(0)
+process.once('SIGTERM', () => {
+  void Promise.all(workers.map((worker) => worker.close())).finally(() => process.exit(0))
 })

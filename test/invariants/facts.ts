@@ -7,6 +7,7 @@ export const S = {
 export interface Job {
   readonly id: string
   readonly task: string
+  version: number
   readonly priority: number
   state: number
   run: number
@@ -35,6 +36,7 @@ export interface Fence {
 /** One incarnation: what the database knows of it, and what its process believes that it holds. */
 export interface Worker {
   readonly key: number
+  /** As claims are given them: `a`, and `a@2` for version 2. */
   readonly tasks: readonly string[]
   alive: boolean
   lease: 'held' | 'expired' | 'gone'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { enqueue } from '../../src/store/jobs.ts'
+import { enqueue } from '../../src/store/enqueue.ts'
 import { cancel, pauseJob, resumeJob, retryJob } from '../../src/store/operations.ts'
 import { FROM_THE_BEGINNING, promote } from '../../src/store/upkeep.ts'
 import { jobOf, number, pick, step } from './command.ts'
@@ -13,21 +13,27 @@ const HOUR = 3_600_000
 export const JOB_STEPS = [
   step(
     'enqueue',
-    fc.record({ task: fc.constantFrom('a', 'b', 'once'), priority: fc.constantFrom(3, 5), later: fc.boolean() }),
+    fc.record({
+      task: fc.constantFrom('a', 'b', 'once'),
+      version: fc.constantFrom(1, 1, 2),
+      priority: fc.constantFrom(3, 5),
+      later: fc.boolean(),
+    }),
     async (model, real, args) => {
       const id = real.nextId()
       const after = args.later ? ({ kind: 'delay', ms: HOUR } as const) : null
+      const version = args.task === 'a' ? args.version : 1
       const job = {
         id,
         queue: QUEUE,
         task: args.task,
-        version: 1,
+        version,
         priority: args.priority,
         input: null,
         expires: null,
         after,
       }
-      model.add(id, args.task, args.priority, args.later ? S.scheduled : S.ready)
+      model.add(id, args.task, args.priority, args.later ? S.scheduled : S.ready, version)
       await enqueue(real.db, [job], null)
       return [true, true]
     },

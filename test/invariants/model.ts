@@ -1,4 +1,4 @@
-import type { Band } from '../../src/store/jobs.ts'
+import type { Band } from '../../src/store/claims.ts'
 
 import { type Fence, FRONT, type Job, NONE, RUNNING, S, type Worker, waits } from './facts.ts'
 
@@ -23,10 +23,11 @@ export class Model {
     return this.workers.find((worker) => worker.key === key) as Worker
   }
 
-  add(id: string, task: string, priority: number, state: number): void {
+  add(id: string, task: string, priority: number, state: number, version = 1): void {
     this.jobs.set(id, {
       id,
       task,
+      version,
       priority,
       state,
       run: 0,
@@ -50,7 +51,7 @@ export class Model {
     const rank = ({ lane, priority }: Job) =>
       bands.findIndex((band) => band.lane === lane && band.priority === priority)
     const taken = [...this.jobs.values()]
-      .filter((job) => job.state === S.ready && worker.tasks.includes(job.task))
+      .filter((job) => job.state === S.ready && worker.tasks.includes(keyOf(job)))
       .sort((one, other) => rank(one) - rank(other) || (one.position as number) - (other.position as number))
       .slice(0, most)
     const fences = taken.map((job) => {
@@ -82,12 +83,15 @@ export class Model {
     return this.#move(fence, [S.running], () => ({ state: S.started }))
   }
 
-  finish(fence: Fence, state: number, keep: boolean): boolean {
+  finish(fence: Fence, state: number, keep: boolean, crashed = false): boolean {
     const once = this.jobs.get(fence.id)?.state === S.started
     const moved = this.#move(fence, RUNNING, (job) => ({
       state,
       once,
-      failures: job.failures + (state === S.failed ? 1 : 0),
+      failures: job.failures + (state === S.failed && !crashed ? 1 : 0),
+      interruptions: job.interruptions + (state === S.interrupted ? 1 : 0),
+      losses: job.losses + (state === S.lost ? 1 : 0),
+      crashes: job.crashes + (crashed ? 1 : 0),
     }))
     if (moved) this.requests.delete(fence.id)
     if (moved && !keep) this.jobs.delete(fence.id)
@@ -127,11 +131,15 @@ export class Model {
     )
   }
 
+  adopt(fence: Fence, version: number): boolean {
+    return this.#move(fence, RUNNING, () => ({ version }))
+  }
+
   fanOut(fence: Fence, part: string): boolean {
     if (!this.holds(fence)) return false
     if (this.parts.has(fence.id)) return true
-    const { task, priority } = this.job(fence.id)
-    this.add(part, task, priority, S.ready)
+    const { task, priority, version } = this.job(fence.id)
+    this.add(part, task, priority, S.ready, version)
     this.parts.set(fence.id, part)
     return true
   }
@@ -227,7 +235,7 @@ export class Model {
     } else if (job.state <= S.completed) return undefined
     else if (job.once) {
       this.requests.delete(id)
-      this.add(fresh, job.task, job.priority, S.ready)
+      this.add(fresh, job.task, job.priority, S.ready, job.version)
       Object.assign(this.job(fresh), FRONT)
       return fresh
     } else {
@@ -277,6 +285,10 @@ export class Model {
     Object.assign(job, change(job))
     return true
   }
+}
+
+function keyOf({ task, version }: Job): string {
+  return version === 1 ? task : `${task}@${version}`
 }
 
 /** Progress clears the crashes of the runs before it. */

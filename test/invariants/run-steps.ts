@@ -1,9 +1,10 @@
 import fc from 'fast-check'
-import { loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../../src/store/checkpoints.ts'
+import { adopt, loadCheckpoint, saveCheckpoint, saveCheckpointInTransaction } from '../../src/store/checkpoints.ts'
+import * as claims from '../../src/store/claims.ts'
 import type { Database } from '../../src/store/db.ts'
-import * as jobs from '../../src/store/jobs.ts'
 import { openingCommands } from '../../src/store/opening.ts'
 import { fanOut } from '../../src/store/parts.ts'
+import * as settles from '../../src/store/settles.ts'
 import { fence, fenceOf, number, step } from './command.ts'
 import { type Fence, S } from './facts.ts'
 import type { Model } from './model.ts'
@@ -11,7 +12,7 @@ import type { Model } from './model.ts'
 const UNTIL = { kind: 'delay', ms: 3_600_000 } as const
 
 /** What a write closes. Of a job whose start is on record no worker asks for more time; the claim of one that did would stay open. */
-function letGo(model: Model, held: Fence): jobs.Closing {
+function letGo(model: Model, held: Fence): settles.Closing {
   const claims = model.holds(held, [S.started]) ? [] : model.letGo(held)
   model.close(held.worker, claims)
   return { worker: held.worker, claims }
@@ -42,7 +43,7 @@ export const RUN_STEPS = [
     async (model, { db }, args) => {
       const held = fenceOf(model, args, 'once')
       if (held === undefined) return undefined
-      return [model.start(held), (await jobs.start(db, [held])).has(held.id)]
+      return [model.start(held), (await claims.start(db, [held])).has(held.id)]
     },
     5,
   ),
@@ -52,10 +53,15 @@ export const RUN_STEPS = [
     async (model, { db }, args) => {
       const held = fenceOf(model, args, 'once')
       if (held === undefined) return undefined
-      return [model.holds(held, [S.started]), (await jobs.readStart(db, [held])).has(held.id)]
+      return [model.holds(held, [S.started]), (await claims.readStart(db, [held])).has(held.id)]
     },
     2,
   ),
+  step('go on as version 2', fence, async (model, { db }, args) => {
+    const held = fenceOf(model, args, 'a')
+    if (held === undefined) return undefined
+    return [model.adopt(held, 2), await adopt(db, held, { version: 2, input: 'null', cursor: null })]
+  }),
   step(
     'save a checkpoint',
     fc.record({ nth: number, stale: fc.boolean(), more: fc.integer({ min: -1, max: 2 }), tx: fc.boolean() }),
@@ -106,6 +112,7 @@ export const RUN_STEPS = [
       nth: number,
       stale: fc.boolean(),
       state: fc.constantFrom(20, 20, 21, 22, 23, 24, 25),
+      crashed: fc.boolean(),
       keep: fc.boolean(),
       tx: fc.boolean(),
     }),
@@ -116,19 +123,22 @@ export const RUN_STEPS = [
       const traces = model.requests.has(held.id) || (model.jobs.get(held.id)?.items ?? null) !== null
       const completes = args.state === S.completed
       const keep = args.keep || !completes
-      const expected = model.finish(held, args.state, keep)
+      const crashed = args.crashed && args.state === S.failed
+      const expected = model.finish(held, args.state, keep, crashed)
       if (completes && args.tx) {
         const ended = inTransaction(db, async (client, nonce) => {
-          await jobs.finishInTransaction(db, client, held, { result: null, keep, nonce })
+          await settles.finishInTransaction(db, client, held, { result: null, keep, nonce })
           return true
         })
         return [expected || 'refused', await ended]
       }
       const closing = { worker: held.worker, claims: model.letGo(held) }
       model.close(held.worker, closing.claims)
-      const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep }
+      const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep, crashed }
       const ended =
-        completes && !traces ? await jobs.complete(db, [write], keep, closing) : await jobs.finish(db, [write], closing)
+        completes && !traces
+          ? await settles.complete(db, [write], keep, closing)
+          : await settles.finish(db, [write], closing)
       return [expected, ended.has(held.id)]
     },
     5,
@@ -150,7 +160,7 @@ export const RUN_STEPS = [
         error: null,
         crashed: args.crashed,
       }
-      return [expected, (await jobs.delay(db, [write], closing)).has(held.id)]
+      return [expected, (await settles.delay(db, [write], closing)).has(held.id)]
     },
     4,
   ),
@@ -163,7 +173,7 @@ export const RUN_STEPS = [
       const closing = letGo(model, held)
       const expected = model.handBack(held, args.interrupted, args.crashed)
       const write = { ...held, interrupted: args.interrupted, crashed: args.crashed, reason: null }
-      const back = await jobs.handBack(db, [write], closing)
+      const back = await settles.handBack(db, [write], closing)
       return [expected, back.length === 1]
     },
     6,

@@ -23,12 +23,12 @@ interface Everything {
 const EVERYTHING = `
 select
   (select coalesce(json_agg(j), '[]') from (
-    select 'job' as place, id, task, priority, state, run, worker, failures, interruptions, losses, crashes, lane, position, null::bigint as items, false as once
+    select 'job' as place, id, task, version, priority, state, run, worker, failures, interruptions, losses, crashes, lane, position, null::bigint as items, false as once
     from :schema.job
     union all
-    select 'waiting', id, task, priority, state, run, null, failures, interruptions, losses, crashes, null, null, null, false from :schema.waiting
+    select 'waiting', id, task, version, priority, state, run, null, failures, interruptions, losses, crashes, null, null, null, false from :schema.waiting
     union all
-    select 'history', id, task, priority, state, run, null, failures, interruptions, losses, crashes, null, null, items, at_most_once from :schema.history
+    select 'history', id, task, version, priority, state, run, null, failures, interruptions, losses, crashes, null, null, items, at_most_once from :schema.history
   ) as j) as jobs,
   (select coalesce(json_object_agg(worker || ' ' || claim, (
     select json_agg(json_build_object('id', k.id, 'run', k.run)) from unnest(ids, runs) as k(id, run)
@@ -114,11 +114,12 @@ function seen(
   row: Pick<Row, 'place'> & Partial<Row> & { id: string },
   items: number | null,
 ): { id: string; [column: string]: unknown } {
-  const { place, id, task, priority, state, run, failures, interruptions, losses, crashes } = row
+  const { place, id, task, version, priority, state, run, failures, interruptions, losses, crashes } = row
   const shared = {
     place,
     id,
     task,
+    version,
     priority,
     state,
     run,

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { Marks } from '../../src/engine/marks.ts'
-import * as jobs from '../../src/store/jobs.ts'
+import { nameArray } from '../../src/store/arrays.ts'
+import { claim as claimJobs, closeClaims, readClaims } from '../../src/store/claims.ts'
+import { handBack } from '../../src/store/settles.ts'
 import { liftStragglers, publishMarks } from '../../src/store/upkeep.ts'
 import * as workers from '../../src/store/workers.ts'
 import { number, pick, type Real, sorted, step, workerOf } from './command.ts'
@@ -11,11 +13,11 @@ const NONE = { worker: -1, claims: [] }
 const QUEUE = 'q'
 const DEATHS = fc.constantFrom('lost' as const, 'crashed' as const, 'interrupted' as const)
 /** What each of the workers knows; the task `once` is one that starts at most once. */
-const TASKS = [['a', 'b', 'once'], ['a', 'b', 'once'], ['a']] as const
+const TASKS = [['a', 'a@2', 'b', 'once'], ['a@2', 'b', 'once'], ['a']] as const
 
 export async function register(model: Model, { db, marks }: Real, slot: number): Promise<void> {
   const tasks = TASKS[slot] as readonly string[]
-  const row = { name: 'w', build: 'b', release: '0', tasks, queues: [QUEUE], lease: 3_600_000 }
+  const row = { name: 'w', build: 'b', release: '0', tasks, queues: [QUEUE], manifest: {}, lease: 3_600_000 }
   const key = await workers.registerWorker(db, row)
   model.workers.push({ key, tasks, alive: true, lease: 'held', claims: 0, open: new Map() })
   marks.set(key, new Marks(QUEUE, []))
@@ -33,8 +35,8 @@ export const WORKER_STEPS = [
       const claim = ++worker.claims
       const bands = known.bands(args.most)
       const expected = model.claim(key, claim, args.most, bands)
-      const request = { worker: key, claim, queue: QUEUE, tasks: `{${worker.tasks.join(',')}}`, most: args.most, bands }
-      const taken = await jobs.claim(db, request)
+      const request = { worker: key, claim, queue: QUEUE, tasks: nameArray(worker.tasks), most: args.most, bands }
+      const taken = await claimJobs(db, request)
       const actual = taken.map(({ id, run }) => ({ id, run, worker: key, claim }))
       // Sometimes the answer is lost: then only the ledger knows of it.
       if (args.lost > 0) {
@@ -49,16 +51,16 @@ export const WORKER_STEPS = [
   step('compare ledgers', number, async (model, { db }, nth) => {
     const { key, open } = workerOf(model, nth)
     const expected = model.strangers(key)
-    const found = await jobs.readClaims(db, key, [...open.keys()])
+    const found = await readClaims(db, key, [...open.keys()])
     const claims = [...new Set(found.map(({ claim }) => claim))]
     for (const each of expected) model.handBack(each, false)
     model.close(key, claims, { onlyEmpty: true })
-    await jobs.handBack(
+    await handBack(
       db,
       found.map(({ id, run }) => ({ id, run, interrupted: false, reason: null })),
       NONE,
     )
-    await jobs.closeClaims(db, key, claims)
+    await closeClaims(db, key, claims)
     return [sorted(expected.map(({ id, run }) => `${id} ${run}`)), sorted(found.map(({ id, run }) => `${id} ${run}`))]
   }),
   step(

@@ -36,7 +36,9 @@ const OUT_OF_MEMORY = { ...KILLED, oom: 'system' } as const
 const crashed = (death: Death, alone: boolean): Outcome => ({ kind: 'crashed', death, alone })
 const died = { failure: { code: 'HF_CRASHED' } }
 const crash = { kind: 'crash', ...died }
-const diedOnce = { kind: 'fail', why: 'at-most-once', ...died }
+const diedOnce = { kind: 'fail', why: 'at-most-once', crashed: true, ...died }
+const killed = { reason: 'its process died: killed by SIGKILL', killed: { name: 'Killed', signal: 'SIGKILL' } }
+const killedOnce = { kind: 'interrupt', ...killed }
 const tooSlow = { failure: { code: 'HF_TIME_LIMIT' } }
 const stalled = { failure: { code: 'HF_STALLED' } }
 const fault = { failure: { name: 'Interrupted' } }
@@ -71,8 +73,8 @@ const table: Row[] = [
   [crashed(SEGFAULT, false), crash, diedOnce, diedOnce],
   [crashed(SEGFAULT, true), { kind: 'park', reason: expect.stringContaining('SIGSEGV'), ...died }, diedOnce, diedOnce],
   [crashed(OUT_OF_MEMORY, true), { kind: 'park', reason: expect.stringContaining('OOM'), ...died }, diedOnce, diedOnce],
-  // Killed from outside, which proves nothing.
-  [crashed(KILLED, true), crash, diedOnce, diedOnce],
+  // Killed from outside: that is no crash, and proves nothing.
+  [crashed(KILLED, true), { kind: 'hand-back', interrupted: true, ...killed }, killedOnce, killedOnce],
   [interrupted('deploy'), handBack('deploy'), handBack('deploy'), { kind: 'interrupt', reason: 'deploy' }],
   [interrupted('scale-in'), handBack('scale-in'), handBack('scale-in'), { kind: 'interrupt', reason: 'scale-in' }],
   [interrupted('drain'), handBack('drain'), handBack('drain'), { kind: 'interrupt', reason: 'drain' }],

@@ -46,6 +46,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...fence('start', `${BATCH} = 1`, ' and j.run = k.run', ' and j.state = 1'),
   ...fence('save_checkpoint', HELD, ' and run = $2', ' and state > 0'),
   ...fence('save_checkpoint_tx', HELD, ' and run = $2', ' and state > 0'),
+  drop('adopt', 'run', ' and run = $2', ' and $2::int is not null'),
+  drop('adopt', 'state', ' and state > 0'),
   ...fence('load_checkpoint', SINGLE, ' and j.run = $2', ' and j.state > 0'),
   ...fence('fan_out', HELD, ' and run = $2', ' and state > 0'),
 
@@ -70,8 +72,14 @@ export const MUTANTS: readonly Mutant[] = [
   drop('claim', 'claiming', 'key = $1 and alive and claiming', 'key = $1 and alive', ['contract']),
   drop('claim', 'alive and claiming', 'key = $1 and alive and claiming', 'key = $1'),
   drop('claim', 'for share', ' and claiming for share', ' and claiming', ['races']),
-  drop('claim', 'ready', '\n      and j.state = 0 and j.task', '\n      and j.task'),
-  drop('claim', 'known tasks', ' and j.task = any($4::text[])', ' and $4::text[] is not null'),
+  drop('claim', 'ready', '\n      and j.state = 0 and case', '\n      and case'),
+  drop(
+    'claim',
+    'known tasks',
+    " and case when j.version = 1 then j.task else j.task || '@' || j.version end = any($4::text[])",
+    ' and $4::text[] is not null',
+  ),
+  drop('claim', 'versions', "case when j.version = 1 then j.task else j.task || '@' || j.version end", 'j.task'),
   drop('claim', 'a new run', 'run = j.run + 1', 'run = j.run', FENCE),
 
   drop('release', 'revoked', ' and not alive'),
@@ -122,7 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
     'case when at_most_once then id else coalesce(id, $2::uuid) end',
   ),
   drop('promote', 'due', ' and due_at <= statement_timestamp()'),
-  drop('lift_stragglers', 'ready', '\n      and j.state = 0 and j.task', '\n      and j.task'),
+  drop('lift_stragglers', 'ready', '\n      and j.state = 0 and case', '\n      and case'),
   drop('lift_stragglers', 'below the mark', ' and j.position <= m.position'),
   drop('raise_floor', 'this very tick', 'h.swept_at = now.swept_at and ', '', ['races']),
   drop(

@@ -72,7 +72,7 @@ test('ready jobs are unserved when no live worker has their queue and their task
   await using s = await stage()
   const worker = async (tasks: string, queues: string, lease: string) => {
     const [row] = await s.sql<{ key: number }>(
-      `insert into :schema.worker (name, build, release, tasks, queues) values ('w', 'b', '0', $1, $2) returning key`,
+      `insert into :schema.worker (name, build, release, tasks, queues, manifest) values ('w', 'b', '0', $1, $2, '{}') returning key`,
       [tasks, queues],
     )
     await s.sql(`insert into :schema.lease (worker, expires_at) values ($1, now() + $2::interval)`, [row?.key, lease])

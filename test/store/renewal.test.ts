@@ -12,7 +12,7 @@ test('renews at the direct address; goes to the other one when that does not ans
   await using other = await createDatabase()
   await using stage = await openStage(database.url, 'holdfast')
   await using stranger = await openStage(other.url, 'holdfast')
-  const row = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], lease: 60_000 }
+  const row = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], manifest: {}, lease: 60_000 }
   const worker = await registerWorker(stage.db, row)
   expect(await registerWorker(stranger.db, row)).toBe(worker)
   const place = await placeOf(stage.db)

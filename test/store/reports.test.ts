@@ -2,7 +2,8 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { describe, expect } from 'vitest'
 import { Database } from '../../src/store/db.ts'
 import { type JobFilter, listJobs } from '../../src/store/list-jobs.ts'
-import { queueReport, showJob } from '../../src/store/reports.ts'
+import { liveManifests, queueReport, showJob } from '../../src/store/reports.ts'
+import { registerWorker, revokeWorker } from '../../src/store/workers.ts'
 import { useStages } from '../support/stage.ts'
 import { expectPlan, MILLION, SCHEMA, test } from './contract/support.ts'
 
@@ -116,7 +117,7 @@ describe('showJob', () => {
     const id = idOf(Date.now())
     await put(s, id, 1)
     const [worker] = await s.sql<{ key: number }>(
-      `insert into :schema.worker (name, build, release, tasks, queues) values ('w1', 'b1', '0', '{t}', '{q}') returning key`,
+      `insert into :schema.worker (name, build, release, tasks, queues, manifest) values ('w1', 'b1', '0', '{t}', '{q}', '{}') returning key`,
     )
     await s.sql(`update :schema.job set worker = $2, started_at = now(), input = '{"a":1}' where id = $1`, [
       id,
@@ -245,5 +246,27 @@ describe('at a million rows', () => {
       uses: ['job_ready'],
       pages: 12_000,
     })
+  })
+})
+
+describe('liveManifests', () => {
+  test('has each manifest once for each build and set of queues, of live workers only', async () => {
+    await using s = await stage()
+    const row = { release: '0', tasks: ['a'], lease: 60_000 }
+    const code = { format: 1, tasks: [{ name: 'a' }] }
+    const add = (name: string, build: string, queues: string[], manifest: object = code) =>
+      registerWorker(s.db, { ...row, name, build, queues, manifest })
+    await add('one', 'b1', ['q', 'r'])
+    await add('two', 'b1', ['q', 'r'])
+    await add('three', 'b1', ['q'])
+    await add('four', 'b2', ['q'])
+    await add('five', 'b2', ['q'], { format: 1, tasks: [] })
+    await revokeWorker(s.db, await add('gone', 'b0', ['q']), true)
+    expect(await liveManifests(s.db)).toEqual([
+      { build: 'b1', queues: ['q', 'r'], manifest: code, workers: ['one', 'two'] },
+      { build: 'b1', queues: ['q'], manifest: code, workers: ['three'] },
+      { build: 'b2', queues: ['q'], manifest: code, workers: ['four'] },
+      { build: 'b2', queues: ['q'], manifest: { format: 1, tasks: [] }, workers: ['five'] },
+    ])
   })
 })

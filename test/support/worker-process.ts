@@ -19,6 +19,12 @@ export interface WorkerSettings {
   readonly blackbox?: boolean
   /** More of the environment, read by the app. */
   readonly env?: Readonly<Record<string, string>>
+  /** Arguments of node itself. */
+  readonly node?: readonly string[]
+  /** In a process group of its own, as a terminal or a process manager starts it: for `signalGroup`. */
+  readonly group?: boolean
+  /** More arguments for `holdfast work`. */
+  readonly args?: readonly string[]
 }
 
 export interface LogLine {
@@ -36,8 +42,12 @@ export interface Exit {
 
 /** A real worker in a process of its own, with `startWork` and the stop signals wired as an entry point does. */
 export interface WorkerProcess extends AsyncDisposable {
-  /** Of the worker process: with `cli`, the supervisor's child, once it has started. */
+  /** Of the worker process: with `cli`, the supervisor's first child, once it has started. */
   readonly pid: number
+  /** Of all the worker processes that were ready so far, the oldest first. */
+  readonly pids: readonly number[]
+  /** Of the process that was started: with `cli`, the supervisor. */
+  readonly root: number
   /** Its structured log so far. */
   readonly log: readonly LogLine[]
   /** Whatever else it printed. */
@@ -49,6 +59,8 @@ export interface WorkerProcess extends AsyncDisposable {
   /** The key of the worker in the database, as its ready line told. */
   readonly key: number
   signal(signal: NodeJS.Signals): void
+  /** To all processes of its group, at once. */
+  signalGroup(signal: NodeJS.Signals): void
   /** Waits for the end. Fails after `deadline` ms with all that the worker said. */
   exit(deadline?: number): Promise<Exit>
   /** Waits for a line of its log. */
@@ -78,10 +90,13 @@ export async function startWorkerProcess(settings: WorkerSettings): Promise<Work
 /** The same without waiting: to send signals during the start. */
 export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
   const { app, database, schema, witness, queues, env, entry = 'fixture', blackbox = false } = settings
+  const { node = [], group = false, args: more = [] } = settings
   const config = fileURLToPath(new URL(`../fixtures/apps/${app}.ts`, import.meta.url))
   const chosen = queues === undefined ? [] : ['--queues', queues.join(',')]
-  const args = entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen] : [ENTRY, app, ...chosen]
-  const child = spawn(process.execPath, ['--no-warnings', ...args], {
+  const args =
+    entry === 'cli' ? [CLI, 'work', '--json', '--config', config, ...chosen, ...more] : [ENTRY, app, ...chosen]
+  const child = spawn(process.execPath, ['--no-warnings', ...node, ...args], {
+    detached: group,
     stdio: ['ignore', 'pipe', 'pipe', ...(blackbox ? (['pipe'] as const) : [])],
     env: {
       PATH: process.env['PATH'],
@@ -122,6 +137,10 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
     get pid() {
       return Number(log.find((line) => READY.test(line.msg))?.['pid'] ?? child.pid ?? -1)
     },
+    get pids() {
+      return log.filter((line) => READY.test(line.msg)).map((line) => Number(line['pid'] ?? child.pid))
+    },
+    root: child.pid ?? -1,
     log,
     noise,
     verdicts,
@@ -134,6 +153,11 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
     signal(signal) {
       if (signal !== 'SIGCONT') since = performance.now()
       child.kill(signal)
+    },
+    signalGroup(signal) {
+      if (signal !== 'SIGCONT') since = performance.now()
+      if (!group) throw new Error('This worker was started without a process group of its own.')
+      if (child.pid !== undefined) process.kill(-child.pid, signal)
     },
     async exit(deadline = 60_000) {
       await until(() => ended !== undefined, { deadline, what: () => `worker ${child.pid} ends; it said:\n${said()}` })

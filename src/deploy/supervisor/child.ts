@@ -24,7 +24,9 @@ export class Child {
   started: ChildStarted | undefined
   beat: ChildBeat | undefined
   drained: Drained | undefined
-  /** It was told to stop: how it ends now is no crash. */
+  /** It had said what became of all that it held, and nothing is left. */
+  clean = false
+  /** It was told to stop, by its supervisor or otherwise: how it ends now is no crash. */
   told = false
   /** How it died, and after how many ms of life. */
   readonly ended: Promise<Death & { readonly life: number }>
@@ -91,8 +93,11 @@ export class Child {
 
   #hear(message: ChildMessage, onStarted: (started: ChildStarted) => void): void {
     if (message.kind === 'beat') this.beat = message
-    else if (message.kind === 'stopped') this.drained = message.drained
-    else {
+    else if (message.kind === 'stopping') this.told = true
+    else if (message.kind === 'stopped') {
+      this.drained = message.drained
+      this.clean = message.drained?.left === 0 && message.late !== true
+    } else {
       this.started = message
       onStarted(message)
     }

@@ -28,14 +28,21 @@ export interface ChildBeat {
   readonly worries: Readonly<Record<string, number>>
 }
 
+/** It hands off: a stop signal reached it itself, or an error that nobody caught. */
+export interface ChildStopping {
+  readonly kind: 'stopping'
+}
+
 /** Its last word after a stop. `drained` is missing when it had not begun to work. */
 export interface ChildStopped {
   readonly kind: 'stopped'
   readonly drained?: Drained | undefined
+  /** It leaves before it is done: something may still be held that is not counted. */
+  readonly late?: boolean
 }
 
 /** From a worker process to its supervisor. */
-export type ChildMessage = ChildStarted | ChildBeat | ChildStopped
+export type ChildMessage = ChildStarted | ChildBeat | ChildStopping | ChildStopped
 
 /** From the supervisor to a worker process. `quiet`: claim nothing more, and stay. */
 export type SupervisorMessage = { readonly kind: 'stop'; readonly reason: string } | { readonly kind: 'quiet' }

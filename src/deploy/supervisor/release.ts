@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../../store/db.ts'
-import { wake } from '../../store/jobs.ts'
+import { wake } from '../../store/enqueue.ts'
 import { type Death, type Released as ReleasedJob, releaseWorker, revokeWorker } from '../../store/workers.ts'
 
 export interface Released {

@@ -168,8 +168,10 @@ export class Supervisor {
   async #onDeath(child: Child, death: Death & { readonly life: number }, backoff: RestartBackoff): Promise<void> {
     this.#count(child, death)
     // One that said goodbye holds nothing, and may have been the last to leave an embedded server.
-    if (child.started !== undefined && child.drained?.left !== 0) {
-      await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
+    if (child.started !== undefined && !child.clean) {
+      const jobs = await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
+      // It had no time for a last word.
+      if (this.stopping && child.drained === undefined) this.#drained = sum(this.#drained, { ...NOTHING, left: jobs })
     }
     this.#children.delete(child)
     addTo(this.#worries, child.beat?.worries)
@@ -194,10 +196,11 @@ export class Supervisor {
     this.#timers.add(timer)
   }
 
-  async #release(child: Child, death: Death): Promise<void> {
+  /** @returns how many jobs were given back */
+  async #release(child: Child, death: Death): Promise<number> {
     const { key, started } = child
     const db = this.#db
-    if (key === undefined || started === undefined || db === undefined) return
+    if (key === undefined || started === undefined || db === undefined) return 0
     const begun = performance.now()
     const cause = describeDeath(death)
     const orderly = child.drained !== undefined
@@ -225,6 +228,7 @@ export class Supervisor {
     const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
     const facts = { worker: key, pid: child.pid, jobs, ms, ...factsOfDeath(death) }
     log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
+    return jobs
   }
 
   #worry(worry: Worry | undefined, data: object): void {
@@ -233,10 +237,11 @@ export class Supervisor {
     this.#options.log('warn', worry.message, { ...data, worry: worry.kind })
   }
 
-  #releaseFailed(child: Child, error: unknown): void {
+  #releaseFailed(child: Child, error: unknown): number {
     const why = error instanceof Error ? error.message : String(error)
     const text = `The jobs of worker process ${child.pid} could not be given back (${why}): they are free when its lease has run out`
     this.#options.log('warn', text, { event: 'died', worker: child.key, pid: child.pid })
+    return child.beat?.running ?? 0
   }
 
   #count(child: Child, death: Death): void {

@@ -1,7 +1,7 @@
 import type { InterruptReason } from '../../model/outcome.ts'
 import type { SettlePlan } from '../../model/settle-plan.ts'
 import type { Asked } from '../../store/checkpoints.ts'
-import type { Claimed } from '../../store/jobs.ts'
+import type { Claimed } from '../../store/claims.ts'
 
 /** What a cell must know before its first run. */
 export interface Boot {

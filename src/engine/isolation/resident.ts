@@ -2,7 +2,7 @@ import { HoldfastError } from '../../model/errors.ts'
 import { Interrupted } from '../../model/interrupted.ts'
 import type { Outcome } from '../../model/outcome.ts'
 import { printableJson } from '../../model/printable.ts'
-import type { Claimed } from '../../store/jobs.ts'
+import type { Claimed } from '../../store/claims.ts'
 import type { TaskDefinition } from '../../tasks/definition.ts'
 import { Attempt } from '../attempt.ts'
 import { finishWithEnqueued } from '../complete.ts'
@@ -72,8 +72,9 @@ export class Resident {
 
   #run({ job, worker, softLimit }: Order & { kind: 'run' }): void {
     const task = this.#options.task(job.task)
-    if (task === undefined) {
-      const text = `The file of the app has no task ${job.task} any more: it was changed under its running worker`
+    if (task?.versions.includes(job.version) !== true) {
+      const what = task === undefined ? `task ${job.task}` : `place for version ${job.version} of task ${job.task}`
+      const text = `The file of the app has no ${what} any more: it was changed under its running worker`
       this.#options.report({ kind: 'log', level: 'error', message: text, data: undefined, late: undefined })
       const when = { kind: 'delay', ms: UNKNOWN_TASK_PAUSE_MS } as const
       this.#options.report({ kind: 'ended', plan: { kind: 'snooze', when, reason: text }, ...NOTHING, spent: true })

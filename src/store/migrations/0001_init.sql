@@ -5,19 +5,77 @@
 -- Workers: one row for each start of a worker process, never reused. Claims take FOR SHARE on it, so that whoever clears `alive` or
 -- `claiming` waits for the claims in flight and knows that none comes after. The lease lives in a table of its own: its renewals
 -- must not conflict with those locks.
+-- `tasks`: what its claims take. `manifest`: what it says of its code, for people and for `deploy plan`; no claim reads it.
+-- `deploy`: the one that holds it, so that it does not claim; `heard`: the last one that it has answered to. `token`: the deploy whose
+-- new code it says it is.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
+  app         text not null default '',
   build       text not null,
+  token       text,
   release     text not null,
   tasks       text[] not null,
   queues      text[] not null,
+  manifest    json not null,
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
-  claiming    boolean not null default true
+  claiming    boolean not null default true,
+  deploy      integer,
+  heard       integer,
+  heard_at    timestamptz
 );
 create index worker_alive on :schema.worker (key) where alive;
+
+-- Deploys: who holds which workers, why, and until when. 'preparing': a command waits for work to end and renews `expires_at`; 'held': the
+-- way is free, until `expires_at`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted'.
+-- The scope is everything that these do not narrow: apps, queues (workers that serve one of them), workers (patterns of LIKE).
+-- `build`: of the new code, whose workers are not held; null: the old code has the same, or nobody said.
+create table :schema.deploy (
+  number       integer generated always as identity primary key,
+  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted')),
+  owner        text not null,
+  reason       text not null,
+  build        text,
+  token        text not null,
+  apps         text[],
+  queues       text[],
+  workers      text[],
+  require      text not null check (require in ('interruptible', 'idle')),
+  started_at   timestamptz not null default clock_timestamp(),
+  expires_at   timestamptz not null,
+  heard_ms     real,
+  passed_at    timestamptz,
+  migrating_at timestamptz,
+  ended_at     timestamptz,
+  why          text,
+  report       json
+);
+create index deploy_live on :schema.deploy (number) where ended_at is null;
+
+-- Locked by whoever makes or ends a hold (FOR UPDATE) and by whoever looks whether it is held (FOR SHARE): a worker that registers now
+-- is either seen by a deploy that begins now, or sees it.
+create table :schema.gate (
+  one  boolean primary key default true check (one)
+);
+insert into :schema.gate default values;
+
+-- Which live workers are held, by the first deploy that has them in its scope.
+create view :schema.held as
+select w.key as worker, d.number as deploy
+from :schema.worker w
+cross join lateral (
+  select number from :schema.deploy d
+  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
+    and (d.apps is null or w.app = any(d.apps))
+    and (d.queues is null or w.queues && d.queues)
+    and (d.workers is null or w.name like any(d.workers))
+    and w.build is distinct from d.build and w.token is distinct from d.token
+  order by number
+  limit 1
+) d
+where w.alive;
 
 create table :schema.lease (
   worker      integer primary key,

@@ -1,5 +1,6 @@
 -- Takes up to $5 ready jobs of one queue for a worker, in order (lane, priority, position), and notes them in the ledger.
--- params: $1 worker int, $2 claim bigint (numbered by the worker), $3 queue text, $4 tasks text[] that it knows, $5 most int,
+-- params: $1 worker int, $2 claim bigint (numbered by the worker), $3 queue text, $4 tasks text[] that it takes: `name` for inputs of version 1,
+--         `name@2` for others, $5 most int,
 --         bands in the order to look in: $6 lanes smallint[], $7 priorities smallint[], $8 low-water marks bigint[], $9 most of each int[]
 -- returns: a row a job: id, run (the fence), task, version, input as text, failures, interruptions, crashes, losses, lane, priority, position, expired
 -- invariants: none unless the worker is alive and claiming, a fact at commit: the FOR SHARE makes a revocation wait for this statement.
@@ -15,7 +16,7 @@ with allowed as materialized (
     select j.ctid as tid from :schema.job j
     where j.queue = $3 and j.lane = band.lane and j.priority = band.priority and j.position > band.mark
       and j.lane between band.lane and band.lane and j.priority between band.priority and band.priority
-      and j.state = 0 and j.task = any($4::text[])
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any($4::text[])
     order by j.position
     limit band.most
     for update skip locked

@@ -11,7 +11,7 @@ with late as (
     select j.ctid as tid from :schema.job j
     where j.queue = m.queue and j.lane = m.lane and j.priority = m.priority and j.position > $1 and j.position <= m.position
       and j.lane between m.lane and m.lane and j.priority between m.priority and m.priority
-      and j.state = 0 and j.task = any(m.tasks)
+      and j.state = 0 and case when j.version = 1 then j.task else j.task || '@' || j.version end = any(m.tasks)
     order by j.position limit $2
     for update skip locked
   ) as s

@@ -1,5 +1,5 @@
--- Deletes what outlived its use: rows that fell into the default partitions, workers that are gone, marks of builds that are gone, requests
--- that nobody could answer, parts of iterations that ended otherwise.
+-- Deletes what outlived its use: rows that fell into the default partitions, workers that are gone, marks of builds that are gone, deploys
+-- of long ago, requests that nobody could answer, parts of iterations that ended otherwise.
 -- params: $1 keep ms float8, $2 most int
 with old as (
   select clock_timestamp() - $1::float8 * interval '1 ms' as at
@@ -16,6 +16,9 @@ with old as (
     and not exists (select from :schema.ledger l where l.worker = w.key)
 ), marks as (
   delete from :schema.mark where updated_at < clock_timestamp() - interval '7 days'
+), deploys as (
+  delete from :schema.deploy d using old
+  where d.number in (select number from :schema.deploy where ended_at < least(old.at, clock_timestamp() - interval '90 days') order by number limit $2)
 ), unanswered as (
   delete from :schema.request r
   where r.created_at < clock_timestamp() - interval '1 hour'

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { finish, handBack } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
+import { finish, handBack } from '../../../src/store/settles.ts'
 import { expectPlan, readyIds, test } from './support.ts'
 
 const by = { reason: 'not needed', owner: 'ann' }

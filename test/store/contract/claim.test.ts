@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { claim } from '../../../src/store/jobs.ts'
+import { claim } from '../../../src/store/claims.ts'
 import { BANDS, expectPlan, type Store, somewhere, test } from './support.ts'
 
 const request = (worker: number, more: object = {}) => ({
@@ -66,6 +66,22 @@ test('says which jobs had expired', async ({ store }) => {
   expect((await claim(store.db, request(worker))).map((job) => job.expired)).toEqual([true, false])
 })
 
+test('takes of a task the versions that are asked for', async ({ store }) => {
+  const worker = await store.worker()
+  const [first, second, third] = [
+    await store.enqueued(),
+    await store.enqueued({ version: 2 }),
+    await store.enqueued({ version: 3 }),
+  ]
+  const look = async (tasks: string, number: number) =>
+    (await claim(store.db, request(worker, { tasks, claim: number }))).map(({ id, version }) => ({ id, version }))
+  expect(await look('{common@3,other}', 1)).toEqual([{ id: third.id, version: 3 }])
+  expect(await look('{common,common@2}', 2)).toEqual([
+    { id: first.id, version: 1 },
+    { id: second.id, version: 2 },
+  ])
+})
+
 test('keeps no row in the ledger for a claim that found nothing', async ({ store }) => {
   const worker = await store.worker()
   expect(await claim(store.db, request(worker))).toEqual([])
@@ -92,6 +108,11 @@ describe('takes nothing', () => {
     },
     'for an unknown worker': async () => request(-1),
     'of a task that the worker does not know': async (store) => request(await store.worker(), { tasks: '{other}' }),
+    'of a version that the worker does not take': async (store) => {
+      const worker = await store.worker()
+      await store.rows('update holdfast.job set version = 2 where queue = $1', ['mine'])
+      return request(worker, { tasks: '{common,common@1,common@3}' })
+    },
     'of another queue': async (store) => request(await store.worker(), { queue: 'other' }),
   }
   test.for(Object.entries(CASES))('%s', async ([, arrange], { store }) => {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { closeClaims, handBack } from '../../../src/store/jobs.ts'
+import { closeClaims } from '../../../src/store/claims.ts'
+import { handBack } from '../../../src/store/settles.ts'
 import { expectPlan, test } from './support.ts'
 
 test('forgets a claim of which nothing is held', async ({ store }) => {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { complete, start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
+import { complete } from '../../../src/store/settles.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 test('moves jobs to the history with their results, and closes claims', async ({ store }) => {

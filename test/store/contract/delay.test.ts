@@ -1,8 +1,10 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
+import { start } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
-import { type Delay, delay, type Fence, start } from '../../../src/store/jobs.ts'
+import type { Fence } from '../../../src/store/fence.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
+import { type Delay, delay } from '../../../src/store/settles.ts'
 import { FROM_THE_BEGINNING, promote } from '../../../src/store/upkeep.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { enqueue, type NewJob } from '../../../src/store/jobs.ts'
+import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
 import { expectPlan, readyIds, test } from './support.ts'
 
 const job = (more: Partial<NewJob> = {}): NewJob => ({

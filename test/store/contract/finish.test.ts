@@ -1,8 +1,10 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
+import { start } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
-import { type Fence, type Finish, finish, start } from '../../../src/store/jobs.ts'
+import type { Fence } from '../../../src/store/fence.ts'
 import { cancel } from '../../../src/store/operations.ts'
+import { type Finish, finish } from '../../../src/store/settles.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 const end = ({ id, run }: Fence, more: Partial<Finish> = {}): Finish => ({
@@ -37,19 +39,24 @@ test('moves a job to the history with its result and progress, and forgets its c
 })
 
 test.for([
-  [STATE_CODES.failed, 'failed', 1],
-  [STATE_CODES.cancelled, 'cancelled', 0],
-  [STATE_CODES.expired, 'expired', 0],
-  [STATE_CODES.lost, 'lost', 0],
-  [STATE_CODES.interrupted, 'interrupted', 0],
-] as const)('ends a job in state %i with a line "%s" in its trail', async ([state, outcome, failures], { store }) => {
-  const job = await store.running()
-  await finish(store.db, [end(job, { state, error: '{"name":"E"}' })], { worker: job.worker, claims: [] })
-  expect(await store.job(job.id)).toMatchObject({ table: 'history', state, failures, error: { name: 'E' } })
-  expect(await store.of('trail', 'job', job.id)).toMatchObject([
-    { run: 1, worker: job.worker, outcome, error: { name: 'E' } },
-  ])
-})
+  [STATE_CODES.failed, 'failed', { failures: 1 }, {}],
+  [STATE_CODES.failed, 'crashed', { crashes: 1 }, { crashed: true }],
+  [STATE_CODES.cancelled, 'cancelled', {}, {}],
+  [STATE_CODES.expired, 'expired', {}, {}],
+  [STATE_CODES.lost, 'lost', { losses: 1 }, {}],
+  [STATE_CODES.interrupted, 'interrupted', { interruptions: 1 }, {}],
+] as const)(
+  'ends a job in state %i with a line "%s" in its trail, counted as that alone',
+  async ([state, outcome, counted, more], { store }) => {
+    const job = await store.running()
+    await finish(store.db, [end(job, { state, error: '{"name":"E"}', ...more })], { worker: job.worker, claims: [] })
+    const counters = { failures: 0, interruptions: 0, losses: 0, crashes: 0, ...counted }
+    expect(await store.job(job.id)).toMatchObject({ table: 'history', state, ...counters, error: { name: 'E' } })
+    expect(await store.of('trail', 'job', job.id)).toMatchObject([
+      { run: 1, worker: job.worker, outcome, error: { name: 'E' } },
+    ])
+  },
+)
 
 test('ends a job that started at most once, and remembers that', async ({ store }) => {
   const job = await store.running()
@@ -77,6 +84,16 @@ refusesStaleFences(({ db }, fence) => finish(db, [end(fence)], { worker: -1, cla
 test('finds everything by its key, at a million rows', async ({ store }) => {
   const { ids, runs, worker } = await store.holding(100)
   const all = <T>(value: T) => ids.map(() => value)
-  const plan = await store.plan('finish', [ids, runs, all(20), all(null), all(null), all(true), worker, [1]])
+  const plan = await store.plan('finish', [
+    ids,
+    runs,
+    all(20),
+    all(null),
+    all(null),
+    all(true),
+    all(false),
+    worker,
+    [1],
+  ])
   expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey', 'checkpoint_pkey'], pages: 1_200 })
 })

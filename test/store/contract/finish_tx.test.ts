@@ -1,8 +1,9 @@
 import { describe, expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { finishInTransaction, start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { applyOpening } from '../../../src/store/opening.ts'
 import { cancel } from '../../../src/store/operations.ts'
+import { finishInTransaction } from '../../../src/store/settles.ts'
 import { expectPlan, MOVED_ON, type Store, test } from './support.ts'
 
 const NONCE = '3f0f9f0e-0000-4000-8000-000000000000'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { handBack } from '../../../src/store/jobs.ts'
+import { handBack } from '../../../src/store/settles.ts'
 import { revokeWorker } from '../../../src/store/workers.ts'
 import { expectPlan, type Store, test } from './support.ts'
 

@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { type Fence, handBack, start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
+import type { Fence } from '../../../src/store/fence.ts'
+import { handBack } from '../../../src/store/settles.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 const back = ({ id, run }: Fence, reason: string | null = 'deploy', interrupted = true) => ({

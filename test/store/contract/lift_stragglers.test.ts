@@ -39,6 +39,14 @@ describe('leaves', () => {
     expect(await store.job(id)).toMatchObject({ state: 1, position })
   })
 
+  test('a version that the mark does not speak of', async ({ store }) => {
+    const { id } = await marked(store, 1, ['common', 'common@3'])
+    await store.rows('update holdfast.job set version = 2 where id = $1', [id])
+    expect(await lift(store)).toEqual([])
+    await store.rows('update holdfast.job set version = 3 where id = $1', [id])
+    expect(await lift(store)).toHaveLength(1)
+  })
+
   test('a task that the mark does not speak of', async ({ store }) => {
     await marked(store, 1, ['another'])
     expect(await lift(store)).toEqual([])

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { loadCheckpoint, saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { handBack } from '../../../src/store/jobs.ts'
 import { fanOut } from '../../../src/store/parts.ts'
+import { handBack } from '../../../src/store/settles.ts'
 import { releaseWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 

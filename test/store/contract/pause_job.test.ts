@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { finish } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
+import { finish } from '../../../src/store/settles.ts'
 import { expectPlan, readyIds, test } from './support.ts'
 
 const by = { reason: 'disk full', owner: 'ann' }

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { finish, handBack, readClaims, start } from '../../../src/store/jobs.ts'
+import { readClaims, start } from '../../../src/store/claims.ts'
+import { finish, handBack } from '../../../src/store/settles.ts'
 import { expectPlan, test } from './support.ts'
 
 test('reads what a claim took, as the claim itself would have told it', async ({ store }) => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { readStart, start } from '../../../src/store/jobs.ts'
+import { readStart, start } from '../../../src/store/claims.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 test('tells whether a start stands', async ({ store }) => {

@@ -2,7 +2,15 @@ import { expect } from 'vitest'
 import { registerWorker } from '../../../src/store/workers.ts'
 import { expectPlan, test } from './support.ts'
 
-const row = { name: 'host/1', build: 'b1', release: '0.1.0', tasks: ['a', 'b'], queues: ['mine'], lease: 5_000 }
+const row = {
+  name: 'host/1',
+  build: 'b1',
+  release: '0.1.0',
+  tasks: ['a', 'b'],
+  queues: ['mine'],
+  manifest: { tasks: [] },
+  lease: 5_000,
+}
 
 test('makes a new incarnation with its lease, each time with a key of its own', async ({ store }) => {
   const key = await registerWorker(store.db, row)
@@ -16,6 +24,7 @@ test('makes a new incarnation with its lease, each time with a key of its own', 
       release: '0.1.0',
       tasks: ['a', 'b'],
       queues: ['mine'],
+      manifest: { tasks: [] },
       alive: true,
       claiming: true,
       ended_at: null,
@@ -30,5 +39,8 @@ test('makes a new incarnation with its lease, each time with a key of its own', 
 })
 
 test('touches a few pages', async ({ store }) => {
-  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000]), { uses: [], pages: 40 })
+  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000, '{}', 'app', null]), {
+    uses: [],
+    pages: 40,
+  })
 })

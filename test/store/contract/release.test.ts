@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { finish, handBack, start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { cancel } from '../../../src/store/operations.ts'
+import { finish, handBack } from '../../../src/store/settles.ts'
 import { releaseWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { expectPlan, test } from './support.ts'
 

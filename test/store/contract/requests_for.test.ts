@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { handBack } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
+import { handBack } from '../../../src/store/settles.ts'
 import { requestsFor } from '../../../src/store/workers.ts'
 import { expectPlan, test } from './support.ts'
 

@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { delay, finish, start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { pauseJob, retryJob } from '../../../src/store/operations.ts'
+import { delay, finish } from '../../../src/store/settles.ts'
 import { expectPlan, type Store, test } from './support.ts'
 
 const NEW = '01990000-0000-7000-8000-00000000abcd'

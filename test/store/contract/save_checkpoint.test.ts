@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
-import { start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { cancel, pauseJob } from '../../../src/store/operations.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 

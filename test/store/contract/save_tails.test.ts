@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { saveTails, showTails } from '../../../src/store/tails.ts'
 import { expectPlan, refusesStaleFences, type Store, test } from './support.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { start } from '../../../src/store/jobs.ts'
+import { start } from '../../../src/store/claims.ts'
 import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 test('records the start of a run', async ({ store }) => {

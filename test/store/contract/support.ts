@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, test as base, beforeAll, expect } from 'vitest'
+import { type Claimed, claim } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { Database, type QueryAnswer } from '../../../src/store/db.ts'
-import { type Claimed, claim, delay, enqueue, finish, handBack, type NewJob } from '../../../src/store/jobs.ts'
+import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
+import { delay, finish, handBack } from '../../../src/store/settles.ts'
 import type { StatementName } from '../../../src/store/statements.ts'
 import { registerWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { MILLION, millionDatabase, SCHEMA } from '../../support/million.ts'
@@ -20,6 +22,11 @@ class OneConnection extends Database {
 
   override query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
     return this.#client.query(text, values as unknown[])
+  }
+
+  /** It is in one already. */
+  override transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return work(this.#client as pg.PoolClient)
   }
 }
 
@@ -56,7 +63,15 @@ export class Store {
   }
 
   async worker(lease = 60_000): Promise<number> {
-    return registerWorker(this.db, { name: 'w', build: 'b', release: '0', tasks: ['common'], queues: ['mine'], lease })
+    return registerWorker(this.db, {
+      name: 'w',
+      build: 'b',
+      release: '0',
+      tasks: ['common'],
+      queues: ['mine'],
+      manifest: {},
+      lease,
+    })
   }
 
   /** One claim of everything that is ready in `mine`. */

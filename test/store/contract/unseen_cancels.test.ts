@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { delay, handBack } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob, unseenCancels } from '../../../src/store/operations.ts'
+import { delay, handBack } from '../../../src/store/settles.ts'
 import { expectPlan, test } from './support.ts'
 
 const by = { reason: 'not needed', owner: 'ann' }

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { wake } from '../../../src/store/jobs.ts'
+import { wake } from '../../../src/store/enqueue.ts'
 import { expectPlan, test } from './support.ts'
 
 test('tells listeners the queue, when its transaction commits', async ({ store }) => {

@@ -107,15 +107,15 @@ test('a schema that is missing, or too old, is refused, and what it would need i
 
 test('a statement that meets a database without the schema says so', async () => {
   const [db] = open(1) as [Database]
-  const worker = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], lease: 1_000 }
+  const worker = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], manifest: {}, lease: 1_000 }
   await expect(registerWorker(db, worker)).rejects.toMatchObject({ code: 'HF_SCHEMA_TOO_OLD' })
 })
 
 test('a statement that meets a table without one of its columns says so', async () => {
   const [db] = open(1) as [Database]
   await migrate(db, '1.0.0')
-  await db.query(`alter table ${db.schema}.worker drop column build`)
-  const worker = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], lease: 1_000 }
+  await db.query(`alter table ${db.schema}.worker drop column release`)
+  const worker = { name: 'w', build: 'b', release: '0', tasks: [], queues: [], manifest: {}, lease: 1_000 }
   await expect(registerWorker(db, worker)).rejects.toMatchObject({ code: 'HF_SCHEMA_TOO_OLD' })
 })
 

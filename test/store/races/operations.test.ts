@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { finish, handBack } from '../../../src/store/jobs.ts'
 import { cancel, pauseJob, resumeJob, retryJob } from '../../../src/store/operations.ts'
+import { finish, handBack } from '../../../src/store/settles.ts'
 import { FROM_THE_BEGINNING, promote } from '../../../src/store/upkeep.ts'
 import { useStages } from '../../support/stage.ts'
 import { addJob, addJobs, addWorker, claimUpTo, openSession, stateOf, waitsFor } from './support.ts'

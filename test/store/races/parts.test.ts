@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { pgTransactions } from '../../../src/engine/transactions.ts'
 import type { Database } from '../../../src/store/db.ts'
-import { finishInTransaction } from '../../../src/store/jobs.ts'
 import { openingCommands } from '../../../src/store/opening.ts'
 import { fanOut, finishPart, forgetParts, lockParts } from '../../../src/store/parts.ts'
+import { finishInTransaction } from '../../../src/store/settles.ts'
 import { type Stage, useStages } from '../../support/stage.ts'
 import { addJob, addWorker, claimUpTo, openSession, type Session, waitsFor } from './support.ts'
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { closeClaims, finish, readClaims } from '../../../src/store/jobs.ts'
+import { closeClaims, readClaims } from '../../../src/store/claims.ts'
+import { finish } from '../../../src/store/settles.ts'
 import { expiredWorkers, releaseWorker, retireWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { useStages } from '../../support/stage.ts'
 import { addJob, addJobs, addWorker, claimUpTo, openSession, stateOf, waitsFor } from './support.ts'

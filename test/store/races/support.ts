@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
+import { type Claimed, claim } from '../../../src/store/claims.ts'
 import { Database, type QueryAnswer } from '../../../src/store/db.ts'
-import { type Claimed, claim, enqueue, type NewJob } from '../../../src/store/jobs.ts'
+import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
 import { registerWorker } from '../../../src/store/workers.ts'
 import type { Stage } from '../../support/stage.ts'
 import { until } from '../../support/until.ts'
@@ -62,7 +63,7 @@ export async function addJobs(db: Database, count: number): Promise<string[]> {
 }
 
 export async function addWorker(db: Database, lease = 60_000): Promise<number> {
-  return registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], lease })
+  return registerWorker(db, { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['q'], manifest: {}, lease })
 }
 
 export function claimUpTo(db: Database, worker: number, number: number, most: number, mark = 0): Promise<Claimed[]> {

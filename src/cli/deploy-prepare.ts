@@ -1,0 +1,139 @@
+import { dryRun } from '../deploy/gate/dry-run.ts'
+import { ticketOf } from '../deploy/gate/offender.ts'
+import { type Prepared, type PrepareOptions, type Progress, prepare } from '../deploy/gate/prepare.ts'
+import { onStopSignal } from '../deploy/signals.ts'
+import { listenUrlFor } from '../listen-url.ts'
+import { formatDuration } from '../model/duration.ts'
+import type { BegunDeploy } from '../store/deploys.ts'
+import { type GateOptions, gateOf } from './deploy-options.ts'
+import { nextSteps, offenderLines } from './deploy-text.ts'
+import { EXIT } from './failure.ts'
+import { plural } from './format.ts'
+import { colors, print, printJson, remark, short, status } from './output.ts'
+import { ownerName } from './owner.ts'
+import { openSession, type Session } from './session.ts'
+
+export interface PrepareCommandOptions extends GateOptions {
+  readonly dryRun?: true | undefined
+  readonly ticket?: true | undefined
+}
+
+export async function prepareDeploy(options: PrepareCommandOptions): Promise<void> {
+  const gate = gateOf(options)
+  await using session = await openSession(options)
+  if (options.dryRun) return await tryOut(session, gate, options)
+  const stop = new AbortController()
+  onStopSignal(
+    (signal) => stop.abort(signal),
+    () => {},
+  )
+  // A terminal that is lost, as over ssh, stops it as well.
+  process.once('SIGHUP', () => stop.abort('SIGHUP'))
+  const prepared = await prepareWith(session, { ...gate, signal: stop.signal }, options.json === true)
+  process.exitCode = prepared.passed ? EXIT.ok : EXIT.failed
+  if (options.json) return printJson(prepared)
+  if (prepared.passed) for (const line of nextSteps(prepared)) print(line)
+  else sayRefused(prepared, options.ticket === true)
+}
+
+type Gate = Pick<PrepareOptions, 'scope' | 'require' | 'timeout' | 'hold' | 'build' | 'reason' | 'signal'>
+
+/** The wait, told as it goes. */
+export async function prepareWith(session: Session, gate: Gate, silent: boolean): Promise<Prepared> {
+  const view = silent ? undefined : new LiveView(gate)
+  try {
+    return await prepare({
+      ...gate,
+      db: session.db,
+      listenUrl: listenUrlFor(session.db.url),
+      owner: `${ownerName()}:${process.pid}`,
+      ...(view && {
+        onBegun: (begun) => view.begun(begun),
+        onLook: (progress) => view.look(progress),
+        onTrouble: (error) => view.trouble(error),
+      }),
+    })
+  } finally {
+    view?.end()
+  }
+}
+
+export function sayRefused({ number, why, waitedMs, offenders, unheard }: Prepared, ticket: boolean): void {
+  remark(
+    `${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. All workers claim again: abort your deploy.`,
+  )
+  for (const offender of offenders) for (const line of offenderLines(offender)) print(line)
+  if (unheard.length > 0) print(`  Did not answer: ${unheard.join(', ')}`)
+  if (!ticket) return
+  const byTask = new Map<string, (typeof offenders)[number][]>()
+  for (const each of offenders) byTask.set(each.task, [...(byTask.get(each.task) ?? []), each])
+  for (const each of byTask.values()) print(`\n${ticketOf(each, { number, at: new Date(), waitedMs })}`)
+}
+
+const SAY_EVERY_MS = 5_000
+const MOST_SHOWN = 3
+
+/** On a terminal, a line that changes; in a log, one each time that something has changed, and now and then. */
+class LiveView {
+  readonly #gate: Gate
+  #said = ''
+  #saidAt = 0
+
+  constructor(gate: Gate) {
+    this.#gate = gate
+  }
+
+  begun({ number, build }: BegunDeploy): void {
+    const { require, timeout } = this.#gate
+    const what = require === 'idle' ? 'nothing runs' : 'only what can be interrupted runs'
+    print(`Deploy ${number}: workers are held. Waiting until ${what}, ${formatDuration(timeout)} at most.`)
+    if (this.#gate.build !== undefined && build === null) {
+      print(`Workers of build ${this.#gate.build} live already: only the token tells the new ones apart.`)
+    }
+  }
+
+  look(progress: Progress): void {
+    const { blockers, unheard, view, waited } = progress
+    if (blockers.length === 0 && unheard.length === 0) return
+    const waits = blockers
+      .slice(0, MOST_SHOWN)
+      .map(
+        ({ task, id, workerName, age_ms }) => `${short(task, 40)} ${id} on ${workerName} for ${formatDuration(age_ms)}`,
+      )
+    const more = blockers.length > MOST_SHOWN ? ` and ${blockers.length - MOST_SHOWN} more` : ''
+    const answers =
+      unheard.length === 0 ? '' : `, ${unheard.length} of ${plural(view.workers.length, 'worker')} to answer`
+    const what = blockers.length === 0 ? '' : `: ${waits.join('; ')}${more}`
+    const key = `${blockers.map(({ id }) => id).join()}|${unheard.length}`
+    if (!process.stdout.isTTY && key === this.#said && waited - this.#saidAt < SAY_EVERY_MS) return
+    this.#said = key
+    this.#saidAt = waited
+    status(
+      `${formatDuration(Math.round(waited / 1000) * 1000)}  ${plural(blockers.length, 'job')} to end${answers}${what}`,
+    )
+  }
+
+  trouble({ message }: Error): void {
+    if (message === this.#said) return
+    this.#said = message
+    remark(message)
+  }
+
+  end(): void {
+    if (process.stdout.isTTY) status()
+  }
+}
+
+async function tryOut(session: Session, gate: Omit<Gate, 'signal'>, options: PrepareCommandOptions): Promise<void> {
+  const answer = await dryRun(session.db, gate)
+  process.exitCode = answer.passes ? EXIT.ok : EXIT.failed
+  if (options.json) return printJson(answer)
+  const { workers, offenders, overlap, inMs } = answer
+  if (overlap !== undefined)
+    print(`Deploy ${overlap.number} of ${overlap.owner} (${overlap.reason}) holds workers of this scope.`)
+  if (answer.passes) return print(`It would pass now: ${plural(workers, 'worker')}, and nothing in the way.`)
+  if (offenders.length === 0) return
+  const when = inMs === undefined ? 'nobody knows when it would' : `it should in ${formatDuration(inMs)} or less`
+  print(`It would not pass now; ${when}. In the way:`)
+  for (const offender of offenders) for (const line of offenderLines(offender)) print(line)
+}

@@ -1,0 +1,47 @@
+import type { Offender } from '../deploy/gate/offender.ts'
+import type { Prepared } from '../deploy/gate/prepare.ts'
+import { formatDuration } from '../model/duration.ts'
+import type { Deploy } from '../store/deploys.ts'
+import { TOKEN_FILE } from './deploy-token.ts'
+import { moment, plural } from './format.ts'
+import { colors, short } from './output.ts'
+
+/** Which workers a deploy means, for people. */
+export function scopeText({ apps, queues, workers }: Pick<Deploy, 'apps' | 'queues' | 'workers'>): string {
+  const parts = [
+    ...(apps ? [`app ${apps.join(', ')}`] : []),
+    ...(queues ? [`queues ${queues.join(', ')}`] : []),
+    ...(workers ? [`workers ${workers.join(', ').replaceAll('%', '*').replaceAll('\\', '')}`] : []),
+  ]
+  return parts.length === 0 ? 'all workers' : parts.join('; ')
+}
+
+/** One job in the way. */
+export function offenderLines(offender: Offender): string[] {
+  const { task, job, ageMs, p95Ms, limitMs, worker, doneInMs, cure } = offender
+  const usual = p95Ms === null ? '' : `, usually at most ${formatDuration(p95Ms)}`
+  const limit = limitMs === null ? ', no limit' : `, limit ${formatDuration(limitMs)}`
+  const end = doneInMs === null ? '' : `, done in ${formatDuration(doneInMs)} or less`
+  return [
+    `  ${colors.bold(short(task, 60))}  job ${job}  on ${short(worker, 60)}`,
+    `    running for ${formatDuration(ageMs)}${usual}${limit}${end}`,
+    `    ${short(cure, 300)}`,
+  ]
+}
+
+/** What to do when the way is free. */
+export function nextSteps({ number, token, build, workers, holdUntil, unheard, interruptible }: Prepared): string[] {
+  const left = interruptible === 0 ? 'Nothing runs' : `${plural(interruptible, 'job')} run that can be interrupted`
+  return [
+    `${colors.green('The way is free.')} ${left}. ${plural(workers, 'worker')} held until ${moment(holdUntil as Date)}.`,
+    ...(unheard.length === 0 ? [] : [`Did not answer, and claim nothing all the same: ${unheard.join(', ')}`]),
+    '',
+    'Now stop, pull, migrate and start. The new code is not held when it registers with',
+    `  HOLDFAST_DEPLOY=${token}   (or that token in a file ${TOKEN_FILE} beside its config${build === null ? '' : `, or as build ${build}`})`,
+    'Then:',
+    `  holdfast deploy finish ${number}            the new code runs`,
+    `  holdfast deploy mark migrating ${number}    a migration begins: the old code must not run again`,
+    `  holdfast deploy extend ${number} --for 30m  it takes longer`,
+    `  holdfast deploy abort ${number}             the old code goes on`,
+  ]
+}

@@ -1,0 +1,245 @@
+import { randomBytes } from 'node:crypto'
+import { monotonic } from '../../engine/monotonic.ts'
+import { releaseExpired } from '../../engine/release-expired.ts'
+import { GATE, HELD } from '../../engine/wake.ts'
+import { within } from '../../engine/within.ts'
+import { isHoldfastError } from '../../model/errors.ts'
+import type { Database } from '../../store/db.ts'
+import {
+  type BegunDeploy,
+  beginDeploy,
+  type DeployRequirement,
+  type DeployScope,
+  endDeploy,
+  passDeploy,
+  renewDeploy,
+} from '../../store/deploys.ts'
+import { wake } from '../../store/enqueue.ts'
+import { Listener } from '../../store/listen.ts'
+import { type Judgement, judge } from './judge.ts'
+import type { Offender } from './offender.ts'
+import { offendersOf } from './offenders.ts'
+import { type View, Viewer } from './view.ts'
+
+export interface PrepareOptions {
+  readonly db: Database
+  /** Where notifications arrive; undefined: this command polls. */
+  readonly listenUrl: string | undefined
+  readonly owner: string
+  readonly reason: string
+  readonly build: string | undefined
+  readonly scope: DeployScope
+  readonly require: DeployRequirement
+  /** ms to wait for work to end. */
+  readonly timeout: number
+  /** ms that the hold lives by itself after that. */
+  readonly hold: number
+  /** Gives up. */
+  readonly signal: AbortSignal
+  /** Once workers are held. */
+  readonly onBegun?: (deploy: BegunDeploy) => void
+  readonly onLook?: (progress: Progress) => void
+  /** The database does not answer; the wait goes on. */
+  readonly onTrouble?: (error: Error) => void
+  /** ms that the wait outlives this process. */
+  readonly expiry?: number
+}
+
+export interface Progress extends Judgement {
+  readonly view: View
+  readonly number: number
+  /** ms */
+  readonly waited: number
+}
+
+/** How a preparation ended. Plain JSON. */
+export interface Prepared {
+  readonly passed: boolean
+  readonly number: number
+  readonly token: string
+  /** null: the token alone tells new workers apart. */
+  readonly build: string | null
+  readonly require: DeployRequirement
+  readonly workers: number
+  readonly waitedMs: number
+  /** Until the last worker had answered; null: not all have. */
+  readonly heardMs: number | null
+  /** Names of workers that did not answer. They are held all the same. */
+  readonly unheard: readonly string[]
+  /** Jobs that went on running, because they can be interrupted at any moment. */
+  readonly interruptible: number
+  /** Passed: when the hold ends. */
+  readonly holdUntil: Date | null
+  /** Not passed: why. */
+  readonly why: string | null
+  readonly offenders: readonly Offender[]
+}
+
+/** The hold of a command that died is over after this. */
+const EXPIRY_MS = 15_000
+const LOOK_EVERY_MS = 500
+/** Something was heard while it looked. Notifications come in flocks. */
+const LOOK_AGAIN_MS = 20
+/** A worker that cannot answer is held as well as the others: what it runs is known from the database. */
+const ANSWER_WITHIN_MS = 5_000
+
+/**
+ * Holds the workers of a scope and waits until only what can be interrupted runs there, or nothing. Gives up after a time, and then all claim
+ * again; so they do when this process dies, a few seconds later.
+ * @throws {HoldfastError} HF_DEPLOY_OVERLAP, HF_DEPLOY_BUSY, and what a database throws before anything is held
+ */
+export async function prepare(options: PrepareOptions): Promise<Prepared> {
+  const { db, owner, reason, build, scope, require, expiry = EXPIRY_MS } = options
+  const token = randomBytes(8).toString('hex')
+  const begun = await beginDeploy(db, { owner, reason, build, token, ...scope, require, expires: expiry })
+  options.onBegun?.(begun)
+  return new Preparation(options, begun, token).run()
+}
+
+class Preparation {
+  readonly #options: PrepareOptions
+  readonly #begun: BegunDeploy
+  readonly #token: string
+  readonly #viewer: Viewer
+  readonly #since = monotonic()
+  #renewedAt = monotonic()
+  #pinged = false
+  #wake = (): void => {}
+  #last: { view: View; judgement: Judgement } | undefined
+
+  constructor(options: PrepareOptions, begun: BegunDeploy, token: string) {
+    this.#options = options
+    this.#begun = begun
+    this.#token = token
+    this.#viewer = new Viewer(options.db)
+  }
+
+  async run(): Promise<Prepared> {
+    const { db, listenUrl, signal } = this.#options
+    const listener =
+      listenUrl === undefined
+        ? undefined
+        : new Listener({ db, url: listenUrl, onNotify: (payload) => payload === HELD && this.#hear() })
+    const give = (): void => this.#hear()
+    signal.addEventListener('abort', give)
+    void listener?.open()
+    await this.#tellWorkers()
+    try {
+      return await this.#wait()
+    } catch (error) {
+      await this.#end(undefined, error instanceof Error ? error.message : String(error)).catch(() => {})
+      throw error
+    } finally {
+      signal.removeEventListener('abort', give)
+      await listener?.close()
+    }
+  }
+
+  get #waited(): number {
+    return monotonic() - this.#since
+  }
+
+  async #wait(): Promise<Prepared> {
+    const { signal, timeout } = this.#options
+    for (;;) {
+      if (signal.aborted) return this.#giveUp('it was interrupted by hand')
+      const trouble = await this.#turn()
+      if (typeof trouble === 'object') return trouble
+      if (trouble !== undefined) return this.#giveUp(trouble)
+      const left = timeout - this.#waited
+      if (left <= 0) return this.#giveUp('the time was over')
+      await this.#pause(Math.min(LOOK_EVERY_MS, left))
+    }
+  }
+
+  /** One look. Resolves with the end of it, or why there is none to come; undefined: go on. */
+  async #turn(): Promise<Prepared | string | undefined> {
+    try {
+      if (!(await this.#renew()))
+        return 'its hold was ended by somebody else, or had expired while this process stood still'
+      await releaseExpired(this.#options.db)
+      const view = await this.#viewer.look({ deploy: this.#begun.number })
+      const judgement = judge(view, this.#options.require)
+      this.#last = { view, judgement }
+      this.#options.onLook?.({ ...judgement, view, number: this.#begun.number, waited: this.#waited })
+      if (judgement.blockers.length > 0) return undefined
+      if (judgement.unheard.length > 0 && this.#waited < ANSWER_WITHIN_MS) return undefined
+      return (await this.#pass()) ?? 'its hold had expired while this process stood still'
+    } catch (error) {
+      // A server that restarts is no reason to give up: nobody claims meanwhile either.
+      if (!isHoldfastError(error, 'HF_DATABASE_DOWN')) throw error
+      this.#options.onTrouble?.(error)
+      return undefined
+    }
+  }
+
+  async #renew(): Promise<boolean> {
+    const { db, expiry = EXPIRY_MS } = this.#options
+    if (monotonic() - this.#renewedAt < expiry / 5) return true
+    this.#renewedAt = monotonic()
+    return renewDeploy(db, this.#begun.number, expiry, ['preparing'])
+  }
+
+  async #pass(): Promise<Prepared | undefined> {
+    const prepared = this.#prepared([], null)
+    const { heardMs, hold } = { heardMs: prepared.heardMs ?? undefined, hold: this.#options.hold }
+    const until = await passDeploy(this.#options.db, this.#begun.number, { hold, heardMs, report: reportOf(prepared) })
+    return until && { ...prepared, passed: true, holdUntil: until }
+  }
+
+  async #giveUp(why: string): Promise<Prepared> {
+    const offenders = await offendersOf(this.#options.db, this.#last?.judgement.blockers ?? [])
+    const prepared = this.#prepared(offenders, why)
+    await this.#end(reportOf(prepared), why)
+    return prepared
+  }
+
+  async #end(report: object | undefined, why: string): Promise<void> {
+    const { db } = this.#options
+    await endDeploy(db, this.#begun.number, { state: 'aborted', why, report, from: ['preparing'] })
+    await this.#tellWorkers()
+  }
+
+  #prepared(offenders: readonly Offender[], why: string | null): Prepared {
+    const { view, judgement } = this.#last ?? {}
+    return {
+      passed: false,
+      number: this.#begun.number,
+      token: this.#token,
+      build: this.#begun.build,
+      require: this.#options.require,
+      workers: view?.workers.length ?? 0,
+      waitedMs: Math.round(this.#waited),
+      heardMs: judgement?.heardMs === undefined ? null : Math.round(judgement.heardMs),
+      unheard: judgement?.unheard.map(({ name }) => name) ?? [],
+      interruptible: judgement?.interruptible.length ?? 0,
+      holdUntil: null,
+      why,
+      offenders,
+    }
+  }
+
+  async #tellWorkers(): Promise<void> {
+    await wake(this.#options.db, GATE).catch(() => {})
+  }
+
+  #hear(): void {
+    this.#pinged = true
+    this.#wake()
+  }
+
+  /** Until something is heard, or the time is over. */
+  async #pause(ms: number): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    if (!this.#pinged) await within(heard, ms)
+    else await within(heard, LOOK_AGAIN_MS)
+    this.#pinged = false
+  }
+}
+
+/** What of it is kept with the deploy. */
+function reportOf({ workers, waitedMs, heardMs, unheard, interruptible, offenders }: Prepared): object {
+  return { workers, waitedMs, heardMs, unheard, interruptible, offenders }
+}

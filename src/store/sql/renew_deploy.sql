@@ -1,0 +1,8 @@
+-- A deploy goes on holding. Not one that has expired: its workers may have begun to claim.
+-- params: $1 number int, $2 ms float8 from now, $3 states text[]
+-- returns: one row if it does: state, expires_at
+-- index: deploy_pkey
+update :schema.deploy
+set expires_at = clock_timestamp() + $2::float8 * interval '1 ms'
+where number = $1 and state = any($3) and (state = 'migrating' or expires_at > clock_timestamp())
+returning state, expires_at

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../support/until.ts'
+import type { Witness } from '../support/witness.ts'
+import { startWorkerProcess, type WorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
+import type { Random } from './random.ts'
+
+/** One SIGKILL, and the processes that it ended. */
+export interface Kill {
+  readonly of: 'worker' | 'supervisor'
+  readonly pids: readonly number[]
+}
+
+const PROCESSES = 2
+const PATIENCE_MS = 3_000
+
+/** Supervisors with two worker processes each. A worker process that is killed is theirs to replace, one of them is replaced here. */
+export class SupervisedFleet implements AsyncDisposable {
+  readonly #settings: WorkerSettings
+  readonly #witness: Witness
+  readonly #gone: WorkerProcess[] = []
+  readonly #pending = new Set<Promise<void>>()
+  #alive: WorkerProcess[] = []
+  readonly kills: Kill[] = []
+
+  constructor(settings: WorkerSettings, witness: Witness) {
+    this.#settings = { ...settings, entry: 'cli', group: true, args: ['--processes', String(PROCESSES)] }
+    this.#witness = witness
+  }
+
+  async start(count: number): Promise<void> {
+    const starts = Array.from({ length: count }, () => startWorkerProcess(this.#settings))
+    this.#alive.push(...(await Promise.all(starts)))
+  }
+
+  get all(): readonly WorkerProcess[] {
+    return [...this.#alive, ...this.#gone]
+  }
+
+  /** Waits until some worker processes work. */
+  async ready(count: number): Promise<void> {
+    await until(() => this.#working().length >= count, { what: `${count} worker processes work` })
+  }
+
+  /** Waits for the replacements of those that were killed here. */
+  async whole(): Promise<void> {
+    await Promise.all(this.#pending)
+  }
+
+  killWorker(random: Random, pid = random.pick(this.#working())): void {
+    process.kill(pid, 'SIGKILL')
+    this.kills.push({ of: 'worker', pids: [pid] })
+  }
+
+  /** With all that it has started, as a host that loses its power. */
+  killSupervisor(random: Random, pid = random.pick(this.#working())): void {
+    const victim = this.#alive.find((worker) => worker.pids.includes(pid))
+    if (victim === undefined) throw new Error(`no supervisor has the process ${pid}`)
+    const pids = victim.pids.filter(isRunning)
+    victim.signalGroup('SIGKILL')
+    this.kills.push({ of: 'supervisor', pids })
+    this.#alive = this.#alive.filter((worker) => worker !== victim)
+    this.#gone.push(victim)
+    const start = this.start(1).finally(() => this.#pending.delete(start))
+    this.#pending.add(start)
+  }
+
+  /** The process whose code begins next, in the very moment; undefined: nobody's did for some seconds, for there was nothing left to do. */
+  async next(): Promise<number | undefined> {
+    const heard = this.#witness.follow()
+    const end = performance.now() + PATIENCE_MS
+    while (performance.now() < end) {
+      const working = new Set(this.#working())
+      const pid = heard().findLast((sighting) => sighting.what === 'begin' && working.has(sighting.pid))?.pid
+      if (pid !== undefined) return pid
+      await sleep(1)
+    }
+    return undefined
+  }
+
+  #working(): number[] {
+    return this.#alive.flatMap(({ pids }) => pids).filter(isRunning)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#pending)
+    await Promise.all(this.all.map((worker) => worker[Symbol.asyncDispose]()))
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** Every way to die, of which the ordinary run has a few. */
+export default defineConfig({
+  test: {
+    include: ['test/deaths/**/*.test.ts'],
+    env: { HOLDFAST_DEATHS: 'all' },
+    globalSetup: ['test/support/global-setup.ts'],
+    hookTimeout: 60_000,
+    // Each starts several processes.
+    maxConcurrency: 3,
+    silent: 'passed-only',
+  },
+})
