@@ -13,7 +13,7 @@ export async function installRivals(say: (line: string) => void): Promise<void> 
   const missing = Object.entries(dependencies).filter(([name, version]) => installedVersion(name) !== version)
   if (missing.length === 0) return
   say(`Installing ${missing.map(([name, version]) => `${name} ${version}`).join(', ')} …`)
-  const args = ['ci', '--prefix', FOLDER, '--silent', '--no-audit', '--no-fund']
+  const args = ['ci', '--prefix', FOLDER, '--ignore-scripts', '--silent', '--no-audit', '--no-fund']
   const npm = process.env['npm_execpath']
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -23,6 +23,28 @@ declare module 'graphile-worker' {
   }): Promise<{ stop(): Promise<void> }>
 }
 
+declare module 'bullmq' {
+  interface Connected {
+    readonly connection: { readonly host: string; readonly port: number }
+  }
+  export class Queue {
+    constructor(name: string, options: Connected)
+    addBulk(jobs: readonly { name: string; data: object }[]): Promise<unknown>
+    obliterate(options: { force: boolean }): Promise<void>
+    getJobCounts(): Promise<Record<string, number>>
+    close(): Promise<void>
+  }
+  export class Worker {
+    constructor(
+      name: string,
+      processor: (job: { readonly data: { n: number } }) => Promise<void>,
+      options: Connected & { readonly concurrency: number },
+    )
+    on(event: 'error', listener: (error: Error) => void): void
+    close(): Promise<void>
+  }
+}
+
 declare module 'pg-boss' {
   export interface Job {
     readonly data: object
