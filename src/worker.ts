@@ -14,6 +14,7 @@ import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
+import type { Unserved } from './model/unserved.ts'
 import type { Verdict } from './model/verdict.ts'
 import { RELEASE } from './release.ts'
 import { runPorts } from './run-ports.ts'
@@ -39,6 +40,8 @@ export interface RunningWorker extends Work {
   readonly settled: Readonly<Record<string, number>>
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
+  /** Ready jobs that no live worker takes, for too long; empty where another worker looks. */
+  readonly unserved: readonly Unserved[]
   /** What somebody else needs to settle a job of a task. */
   readonly policies: Readonly<Record<string, StoppedPolicy>>
   /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
@@ -130,6 +133,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     concurrency: slots,
     lease: config.leaseMs,
     maxRun: config.maxRunMs,
+    maxUnserved: config.maxUnservedMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
     onCondemned: condemn,
@@ -175,6 +179,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get worries() {
       return worker.worries
+    },
+    get unserved() {
+      return worker.unserved
     },
     policies: Object.fromEntries([...tasks].map(([task, definition]) => [task, stoppedPolicy(definition)])),
     hush: () => void worker.stopClaiming(),

@@ -1,6 +1,7 @@
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
+import type { Unserved } from '../model/unserved.ts'
 import type { VerdictKind } from '../model/verdict.ts'
 import type { WorryKind } from '../model/worry.ts'
 import type { Claimed } from '../store/jobs.ts'
@@ -29,6 +30,7 @@ import { StallWatch } from './stalls.ts'
 import { lineOf, sayBlocked } from './story.ts'
 import { Tails } from './tails.ts'
 import { Troubles } from './troubles.ts'
+import { UnservedWatch } from './unserved.ts'
 import { Upkeep } from './upkeep.ts'
 import { verdictOn } from './verdict-on.ts'
 import { REQUESTS, Waker } from './wake.ts'
@@ -53,6 +55,7 @@ export class Worker {
   readonly #tails: Tails
   readonly #worries: Worries
   readonly #attendance: Attendance
+  readonly #unserved: UnservedWatch
   readonly #stalls: StallWatch
   readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
@@ -132,6 +135,13 @@ export class Worker {
       risenMarks: () => this.#claimer?.risenMarks() ?? [],
       onTrouble: (what, error) => this.#trouble(what, error),
     })
+    this.#unserved = new UnservedWatch({
+      db,
+      worker: () => this.key,
+      most: options.maxUnserved,
+      log: options.log,
+      onTrouble: (error) => this.#trouble('looking for jobs that nobody takes', error),
+    })
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
       waits: (attempt) => attempt.steps === 0 && this.#isolation?.takes(attempt) === true,
@@ -166,6 +176,11 @@ export class Worker {
   /** How often jobs that get nowhere were named, by kind. */
   get worries(): Readonly<Record<WorryKind, number>> {
     return this.#worries.counts
+  }
+
+  /** Ready jobs that no live worker takes, for too long; empty where another worker looks. */
+  get unserved(): readonly Unserved[] {
+    return this.#unserved.alerts
   }
 
   /** What became of the runs that ended since claiming was stopped. */
@@ -216,6 +231,7 @@ export class Worker {
     this.#attendance.start()
     this.#worries.start()
     this.#stalls.start()
+    this.#unserved.start()
     this.#upkeep.start()
   }
 
@@ -283,6 +299,7 @@ export class Worker {
         this.#claimer?.stop(),
         this.#attendance.stop(),
         this.#stalls.stop(),
+        this.#unserved.stop(),
         this.#upkeep.stop(),
         this.#tails.stop(),
         this.#listener?.close(),
