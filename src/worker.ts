@@ -15,6 +15,7 @@ import type { ResolvedConfig, ShutdownMode } from './model/config.ts'
 import { HoldfastError } from './model/errors.ts'
 import { checkInteger, checkKeys } from './model/options.ts'
 import type { InterruptReason } from './model/outcome.ts'
+import type { Unserved } from './model/unserved.ts'
 import type { Verdict } from './model/verdict.ts'
 import { RELEASE } from './release.ts'
 import { runPorts } from './run-ports.ts'
@@ -42,6 +43,8 @@ export interface RunningWorker extends Work {
   readonly leaving: { readonly handedOff: number; readonly finished: number }
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
+  /** Ready jobs that no live worker takes, for too long; empty where another worker looks. */
+  readonly unserved: readonly Unserved[]
   /** What somebody else needs to settle a job of a task. */
   readonly policies: Readonly<Record<string, StoppedPolicy>>
   /** Takes no more jobs, and lets those that run go on; their number can be asked for. */
@@ -169,6 +172,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     concurrency: slots,
     lease: config.leaseMs,
     maxRun: config.maxRunMs,
+    maxUnserved: config.maxUnservedMs,
     pollInterval: config.pollIntervalMs,
     blackbox,
     orphaned,
@@ -218,6 +222,9 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     },
     get worries() {
       return worker.worries
+    },
+    get unserved() {
+      return worker.unserved
     },
     policies: Object.fromEntries([...tasks].map(([task, definition]) => [task, stoppedPolicy(definition)])),
     hush: () => void worker.stopClaiming(),

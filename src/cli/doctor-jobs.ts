@@ -1,6 +1,8 @@
 import { formatDuration } from '../model/duration.ts'
-import { daysAhead, tableHealth, unservedJobs } from '../store/health.ts'
+import { lackCure, lackText } from '../model/unserved.ts'
+import { daysAhead, tableHealth } from '../store/health.ts'
 import { queueReport } from '../store/reports.ts'
+import { unservedJobs } from '../store/unserved.ts'
 import { type Check, ok, warning, wrong } from './doctor-check.ts'
 import type { Server } from './doctor-server.ts'
 import { count, plural } from './format.ts'
@@ -44,12 +46,11 @@ async function unserved({ db, workers: known }: Server) {
   const [first] = found
   if (first === undefined) return ok('Every ready job has a worker that takes it')
   const jobs = found.reduce((sum, each) => sum + each.jobs, 0)
-  const what = first.served ? 'no live worker has that task' : 'no live worker serves that queue'
+  const others = found.slice(1)
+  const more = others.length === 0 ? '' : ` (and ${plural(others.length, 'kind')} more)`
   return wrong(
-    `${plural(jobs, 'ready job')} wait for nobody, for one task ${short(first.task, 60)} in queue ${short(first.queue, 60)}: ${what}.`,
-    first.served
-      ? 'Deploy workers with the task, give its old name as one of the `aliases` of the new one, or cancel the jobs.'
-      : 'Start a worker with `--queues` that name it, or without `--queues`.',
+    `${plural(jobs, 'ready job')} ${jobs === 1 ? 'waits' : 'wait'} for a worker${more}: ${short(lackText(first.lack, first), 300)}.`,
+    lackCure(first.lack),
   )
 }
 

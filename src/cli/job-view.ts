@@ -1,5 +1,6 @@
 import type { AppInternals } from '../internals.ts'
 import { isTerminal } from '../model/states.ts'
+import type { Lack } from '../model/unserved.ts'
 import { type Worry, worryOfLength, worryOfStops } from '../model/worry.ts'
 import type { StateName } from '../store/codes.ts'
 import type { ListedJob } from '../store/report-rows.ts'
@@ -15,11 +16,12 @@ export function colored(state: StateName): string {
 }
 
 /** A job in every `--json`: what is not known is null, so that the shape is always the same. */
-export function jobJson(job: ListedJob): object {
+export function jobJson(job: ListedJob, lack: Lack | undefined): object {
   const { progress } = job
   return {
     id: job.id,
     task: job.task,
+    version: job.version,
     queue: job.queue,
     state: job.state,
     priority: job.priority,
@@ -33,6 +35,7 @@ export function jobJson(job: ListedJob): object {
     dueAt: job.dueAt ?? null,
     endedAt: job.endedAt ?? null,
     reason: job.reason ?? null,
+    lack: lack ?? null,
     worker: job.worker ?? null,
     progress: progress === undefined ? null : progressJson(progress),
   }
@@ -47,8 +50,7 @@ export function progressJson(progress: NonNullable<ListedJob['progress']>): obje
 export function detailsJson(job: JobDetails, app: AppInternals | undefined): object {
   const { asked, part } = job
   return {
-    ...jobJson(job),
-    version: job.version,
+    ...jobJson(job, job.lack),
     expiresAt: job.expiresAt ?? null,
     atMostOnce: job.atMostOnce,
     build: job.build ?? null,

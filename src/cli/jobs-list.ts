@@ -1,5 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
 import { suggestion } from '../model/name.ts'
+import { type Lack, lackText } from '../model/unserved.ts'
 import { listJobs } from '../store/list-jobs.ts'
 import type { ListedJob } from '../store/report-rows.ts'
 import { checkId, statesOf, wholeNumber } from './arguments.ts'
@@ -27,13 +28,17 @@ export async function list(options: ListOptions): Promise<void> {
   const page = await listJobs(session.db, filter)
   if (page.jobs.length === 0 && page.complete) refuseUnknown(session, options)
   if (options.json) {
-    return printJson({ jobs: page.jobs.map(jobJson), next: page.next ?? null, complete: page.complete })
+    return printJson({
+      jobs: page.jobs.map((job) => jobJson(job, page.lacks.get(job.id))),
+      next: page.next ?? null,
+      complete: page.complete,
+    })
   }
   if (page.jobs.length > 0)
     print(
       table(
         HEAD,
-        page.jobs.map((job) => row(job, page.now)),
+        page.jobs.map((job) => row(job, page.lacks.get(job.id), page.now)),
       ),
     )
   else remark('No jobs.')
@@ -43,9 +48,9 @@ export async function list(options: ListOptions): Promise<void> {
 
 const HEAD = ['id', 'state', 'task', 'queue', 'when', 'run', 'details']
 
-function row(job: ListedJob, now: Date): string[] {
+function row(job: ListedJob, lack: Lack | undefined, now: Date): string[] {
   const { id, state, task, queue, run } = job
-  return [id, colored(state), short(task, 40), short(queue, 20), when(job, now), String(run), details(job)]
+  return [id, colored(state), short(task, 40), short(queue, 20), when(job, now), String(run), details(job, lack)]
 }
 
 function when({ createdAt, startedAt, dueAt, endedAt }: ListedJob, now: Date): string {
@@ -53,12 +58,14 @@ function when({ createdAt, startedAt, dueAt, endedAt }: ListedJob, now: Date): s
   return ago(endedAt ?? startedAt ?? createdAt, now)
 }
 
-function details({ progress, reason, worker, failures, interruptions, endedAt }: ListedJob): string {
+function details(job: ListedJob, lack: Lack | undefined): string {
+  const { progress, reason, worker, failures, interruptions, endedAt } = job
   const parts: string[] = []
   if (progress !== undefined) parts.push(share(progress))
   if (worker !== undefined && endedAt === undefined) parts.push(`on ${short(worker, 40)}`)
   if (failures > 0) parts.push(`failures ${failures}`)
   if (interruptions > 0) parts.push(`interruptions ${interruptions}`)
+  if (lack !== undefined) parts.push(short(lackText(lack, job), 200))
   if (reason !== undefined) parts.push(short(reason, 200))
   return parts.join(' · ')
 }

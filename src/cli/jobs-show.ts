@@ -5,6 +5,7 @@ import { HoldfastError } from '../model/errors.ts'
 import type { Failure } from '../model/failure.ts'
 import { printable, printableJson } from '../model/printable.ts'
 import { isTerminal } from '../model/states.ts'
+import { lackText } from '../model/unserved.ts'
 import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Database } from '../store/db.ts'
 import { type JobDetails, showJob } from '../store/reports.ts'
@@ -77,11 +78,13 @@ function factsOf(job: JobDetails): [string, string][] {
   const { now } = job
   const facts: [string, string | undefined][] = [
     ['queue', `${printable(job.queue)}, priority ${job.priority}`],
+    ['version', job.version === 1 ? undefined : String(job.version)],
     ['enqueued', `${moment(job.createdAt)}, ${ago(job.createdAt, now)}`],
     ['runs', runsOf(job)],
     ['suspected', suspicionOf(job)],
     ['due', job.dueAt && dueOf(job, job.dueAt)],
     ['because', job.dueAt && job.reason && printable(job.reason)],
+    ['waits', job.lack && colors.yellow(lackText(job.lack, job))],
     ['expires', job.expiresAt && `${moment(job.expiresAt)}`],
     ['worker', workerOf(job)],
     ['progress', job.progress && progressLine(job.progress)],

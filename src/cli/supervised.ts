@@ -60,8 +60,8 @@ export class SupervisorLine {
   }
 
   #beat(worker: RunningWorker): void {
-    const { key = 0, running, concurrency, claiming, settled, worries } = worker
-    this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled, worries })
+    const { key = 0, running, concurrency, claiming, settled, worries, unserved } = worker
+    this.#send({ kind: 'beat', key, running, slots: concurrency, claiming, settled, worries, unserved })
   }
 
   /** Whether this process has a supervisor. */

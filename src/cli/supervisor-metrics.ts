@@ -56,6 +56,17 @@ export function supervisorMetrics(supervisor: Supervisor): Metric[] {
       samples: [...supervisor.worries].map(([kind, value]) => ({ labels: { kind }, value })),
     },
     {
+      name: 'holdfast_unserved_jobs',
+      help: 'Ready jobs of the fleet that no live worker takes, for longer than policy.maxUnserved. One worker of the fleet tells.',
+      type: 'gauge',
+      samples: children
+        .flatMap(({ beat }) => beat?.unserved ?? [])
+        .map(({ queue, task, version, lack, jobs }) => ({
+          labels: { queue, task, version: `${version}`, lack },
+          value: jobs,
+        })),
+    },
+    {
       name: 'holdfast_draining',
       help: '1 while a stop or a quiet signal keeps jobs from being claimed.',
       type: 'gauge',

@@ -1,13 +1,16 @@
 import { nameArray } from '../store/arrays.ts'
 import { type Claimed, claim } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import type { Mark } from '../store/upkeep.ts'
+import { type Mark, readFloor } from '../store/upkeep.ts'
 import type { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
+import { monotonic } from './monotonic.ts'
 
 /** Claims of one to three jobs collapse the throughput (50,000 jobs/s became 4,000): wait this long for more slots to come free. */
 const LINGER_MS = 2
 const MOST = 500
+/** A claim that took so long and found nothing has read many rows in vain: jobs that this worker does not take, or dead ones. */
+const VAIN_MS = 5
 
 export interface ClaimerOptions {
   readonly db: Database
@@ -35,6 +38,8 @@ interface Lane {
   due: boolean
   /** Something said so while a claim was on its way. */
   dueAgain: boolean
+  /** Known before its next claim, after one in vain: if that finds nothing either, nothing is at or below it. */
+  floor: number | undefined
 }
 
 /** Turns free slots into claimed jobs: never more than there are slots, in few and large statements, queue by queue. */
@@ -65,6 +70,7 @@ export class Claimer {
       claiming: false,
       due: true,
       dueAgain: false,
+      floor: undefined,
     }))
     this.#byQueue = new Map(this.#lanes.map((lane) => [lane.queue, lane]))
   }
@@ -202,6 +208,14 @@ export class Claimer {
     return Math.min(this.free, lane.limit - lane.running, backlog, MOST)
   }
 
+  /**
+   * A million jobs at the front that nobody here takes must not be read again by each claim; with jobs to take behind them, the marks see to
+   * that, but an idle worker has none.
+   */
+  async #lookBelow(lane: Lane): Promise<void> {
+    lane.floor = await readFloor(this.#options.db).catch(() => undefined)
+  }
+
   async #claim(lane: Lane, most: number): Promise<void> {
     const ledger = this.#ledger
     const number = ledger.begin()
@@ -209,6 +223,9 @@ export class Claimer {
     lane.due = false
     lane.dueAgain = false
     this.#reserved += most
+    const { floor } = lane
+    lane.floor = undefined
+    const begun = monotonic()
     let jobs: readonly Claimed[] = []
     try {
       const request = {
@@ -222,6 +239,8 @@ export class Claimer {
       jobs = await claim(this.#options.db, request)
       ledger.took(number, jobs.length)
       lane.marks.raise(jobs)
+      if (jobs.length === 0 && floor !== undefined) lane.marks.raiseTo(floor)
+      else if (jobs.length === 0 && monotonic() - begun > VAIN_MS) await this.#lookBelow(lane)
     } catch (error) {
       ledger.lost(number)
       this.#options.onTrouble(error)

@@ -42,6 +42,18 @@ export class Marks {
     }
   }
 
+  /** A claim that began when this floor was known found nothing in any band: nothing for this set of tasks is at or below it. */
+  raiseTo(floor: number): void {
+    for (const lane of [FRONT, MAIN]) {
+      for (const priority of PRIORITIES) {
+        const band = key(lane, priority)
+        if (floor <= (this.#positions.get(band) ?? 0)) continue
+        this.#positions.set(band, floor)
+        this.#changed = true
+      }
+    }
+  }
+
   /** What has risen since the last call, to be published. */
   risen(): Mark[] {
     if (!this.#changed) return []

@@ -48,6 +48,8 @@ export interface WorkerOptions {
   readonly checkpointEvery: number
   /** ms that a run may take of which a stop keeps nothing, before it is named. */
   readonly maxRun: number
+  /** ms that ready jobs may wait for a worker that takes them before they are named. */
+  readonly maxUnserved: number
   /** Keep completed jobs in the history. */
   readonly keepCompleted: boolean
   /** ms that ended jobs are kept. */

@@ -1,5 +1,6 @@
 import { Interrupted } from '../model/interrupted.ts'
 import type { InterruptReason } from '../model/outcome.ts'
+import type { Unserved } from '../model/unserved.ts'
 import type { WorryKind } from '../model/worry.ts'
 import type { Hold } from '../store/gate.ts'
 import { Listener } from '../store/listen.ts'
@@ -20,6 +21,7 @@ import { Runs } from './runs.ts'
 import { StallWatch } from './stalls.ts'
 import { sayBlocked } from './story.ts'
 import { Troubles } from './troubles.ts'
+import { UnservedWatch } from './unserved.ts'
 import { Upkeep } from './upkeep.ts'
 import { GATE, HELD, REQUESTS, Waker } from './wake.ts'
 import { letWatch } from './watched.ts'
@@ -39,6 +41,7 @@ export class Worker {
   readonly #troubles: Troubles
   readonly #worries: Worries
   readonly #attendance: Attendance
+  readonly #unserved: UnservedWatch
   readonly #stalls: StallWatch
   readonly #holds: HoldWatch
   readonly #listener: Listener | undefined
@@ -129,6 +132,13 @@ export class Worker {
       onAnswered: () => this.#waker.wake(HELD),
       onTrouble: (error) => this.#trouble('looking for a deploy', error),
     })
+    this.#unserved = new UnservedWatch({
+      db,
+      worker: () => this.key,
+      most: options.maxUnserved,
+      log: options.log,
+      onTrouble: (error) => this.#trouble('looking for jobs that nobody takes', error),
+    })
     this.#stalls = new StallWatch({
       attempts: this.#attempts,
       waits: (attempt) => attempt.steps === 0 && this.#runs.isolated(attempt),
@@ -172,6 +182,11 @@ export class Worker {
   /** How often jobs that get nowhere were named, by kind. */
   get worries(): Readonly<Record<WorryKind, number>> {
     return this.#worries.counts
+  }
+
+  /** Ready jobs that no live worker takes, for too long; empty where another worker looks. */
+  get unserved(): readonly Unserved[] {
+    return this.#unserved.alerts
   }
 
   /** What became of the runs that ended since claiming was stopped. */
@@ -222,6 +237,7 @@ export class Worker {
     this.#attendance.start()
     this.#worries.start()
     this.#stalls.start()
+    this.#unserved.start()
     this.#upkeep.start()
   }
 
@@ -271,6 +287,7 @@ export class Worker {
         this.#attendance.stop(),
         this.#stalls.stop(),
         this.#holds.stop(),
+        this.#unserved.stop(),
         this.#upkeep.stop(),
         this.#runs.close(),
         this.#listener?.close(),

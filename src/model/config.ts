@@ -43,6 +43,8 @@ export interface ConfigOptions {
         readonly maxFinish?: Duration | undefined
         /** A task that may run for longer and cannot resume is named when the worker starts: '1s' to '365d', default '15m'. */
         readonly maxRun?: Duration | undefined
+        /** Ready jobs that no live worker takes for longer are named: '1s' to '1d', default '60s'. */
+        readonly maxUnserved?: Duration | undefined
       }
     | undefined
   readonly history?:
@@ -73,6 +75,7 @@ export interface ResolvedConfig {
   /** 0: no task fits that may not be interrupted. */
   readonly maxFinishMs: number
   readonly maxRunMs: number
+  readonly maxUnservedMs: number
   readonly history: { readonly completed: boolean; readonly keepMs: number }
 }
 
@@ -134,10 +137,11 @@ export function graceFor(budgetMs: number): number {
 function resolvePolicy(
   options: NonNullable<ConfigOptions['policy']>,
   shutdown: ResolvedConfig['shutdown'],
-): Pick<ResolvedConfig, 'maxFinishMs' | 'maxRunMs'> {
-  const { maxFinish, maxRun } = checkKeys(options, ['maxFinish', 'maxRun'], 'policy')
+): Pick<ResolvedConfig, 'maxFinishMs' | 'maxRunMs' | 'maxUnservedMs'> {
+  const { maxFinish, maxRun, maxUnserved } = checkKeys(options, ['maxFinish', 'maxRun', 'maxUnserved'], 'policy')
   const maxRunMs = checkDuration(maxRun ?? '15m', SECOND, 365 * DAY, 'policy.maxRun')
-  return { maxFinishMs: resolveMaxFinish(maxFinish, shutdown), maxRunMs }
+  const maxUnservedMs = checkDuration(maxUnserved ?? '60s', SECOND, DAY, 'policy.maxUnserved')
+  return { maxFinishMs: resolveMaxFinish(maxFinish, shutdown), maxRunMs, maxUnservedMs }
 }
 
 function resolveMaxFinish(maxFinish: Duration | undefined, shutdown: ResolvedConfig['shutdown']): number {

@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { clientOptions, type Database } from './db.ts'
-import { reading } from './reading.ts'
 import { date, number, type Row, text } from './report-rows.ts'
-
-const STATEMENT_MS = 10_000
-const UNSERVED_MOST = 1_000_000
 
 export interface ServerHealth {
   /** As in `server_version_num`: 180004. */
@@ -94,19 +90,6 @@ export async function daysAhead(db: Database): Promise<number> {
   const coming = partitions.filter((partition) => partition.from > (row?.today ?? ''))
   const missing = coming.findIndex((partition) => !partition.present)
   return missing === -1 ? coming.length : missing
-}
-
-/** Ready jobs that no live worker would take. */
-export interface Unserved {
-  readonly queue: string
-  readonly task: string
-  readonly jobs: number
-  /** A live worker serves the queue: it is the task that is unknown. */
-  readonly served: boolean
-}
-
-export async function unservedJobs(db: Database): Promise<Unserved[]> {
-  return reading(db, STATEMENT_MS, (on) => db.run<Unserved>('count_unserved', [UNSERVED_MOST], on))
 }
 
 /**

@@ -1,8 +1,10 @@
+import { type Lack, lackOf } from '../model/unserved.ts'
 import { plainArray } from './arrays.ts'
 import { STATE_CODES, type StateName } from './codes.ts'
 import type { Database, Queryable } from './db.ts'
 import { reading, wasTooSlow } from './reading.ts'
 import { date, type ListedJob, listedJob, type Row } from './report-rows.ts'
+import { listWorkers } from './reports.ts'
 
 export interface JobFilter {
   /** undefined: all. */
@@ -16,6 +18,8 @@ export interface JobFilter {
 
 export interface JobPage {
   readonly jobs: readonly ListedJob[]
+  /** By id, of ready jobs that no live worker takes: what they wait for. */
+  readonly lacks: ReadonlyMap<string, Lack>
   /** Give it as `before` for the next page. Undefined: there are no more. */
   readonly next: string | undefined
   /** False: looking further back would have taken too long; what is older than `next` was not looked at. */
@@ -45,12 +49,21 @@ export async function listJobs(db: Database, filter: JobFilter, patience = STATE
     const now = await timeOn(on)
     const wantsEnded = codes === undefined || codes.some((code) => code >= ENDED)
     const ended = wantsEnded ? await listEnded(db, on, filter, codes, now.getTime()) : { jobs: [], downTo: FIRST_ID }
-    return { ...page([...live, ...ended.jobs], ended.downTo, filter.limit), now }
+    const found = page([...live, ...ended.jobs], ended.downTo, filter.limit)
+    return { ...found, lacks: await lacksOf(db, on, found.jobs), now }
   })
 }
 
+async function lacksOf(db: Database, on: Queryable, jobs: readonly ListedJob[]): Promise<ReadonlyMap<string, Lack>> {
+  const ready = jobs.filter((job) => job.state === 'ready')
+  if (ready.length === 0) return new Map()
+  const workers = await listWorkers(db, on)
+  const lacks = ready.map((job) => [job.id, lackOf(job, workers)] as const)
+  return new Map(lacks.filter((each): each is readonly [string, Lack] => each[1] !== undefined))
+}
+
 /** Below `downTo` the history was not looked at, so what is older belongs to the next page, even if it is known. */
-function page(found: readonly ListedJob[], downTo: string, limit: number): Omit<JobPage, 'now'> {
+function page(found: readonly ListedJob[], downTo: string, limit: number): Omit<JobPage, 'now' | 'lacks'> {
   const sure = found.filter((job) => job.id >= downTo).sort((a, b) => (a.id < b.id ? 1 : -1))
   const jobs = sure.slice(0, limit)
   const complete = downTo === FIRST_ID || sure.length >= limit

@@ -6,6 +6,8 @@ export interface ListedJob {
   readonly state: StateName
   readonly queue: string
   readonly task: string
+  /** Of its input. */
+  readonly version: number
   readonly priority: number
   readonly run: number
   readonly failures: number
@@ -39,6 +41,7 @@ export function listedJob(row: Row): ListedJob {
     state: stateName(Number(row['state'])),
     queue: String(row['queue']),
     task: String(row['task']),
+    version: Number(row['version']),
     priority: Number(row['priority']),
     run: Number(row['run']),
     failures: Number(row['failures']),

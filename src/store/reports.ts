@@ -1,3 +1,4 @@
+import { type Lack, lackOf } from '../model/unserved.ts'
 import { nameArray } from './arrays.ts'
 import { type StateName, stateName } from './codes.ts'
 import type { Database, Queryable } from './db.ts'
@@ -17,7 +18,8 @@ import { type LogTail, showTails } from './tails.ts'
 
 /** What `holdfast jobs show` knows: the row, wherever it is, and everything that hangs on it. */
 export interface JobDetails extends ListedJob {
-  readonly version: number
+  /** What it waits for that no live worker has. */
+  readonly lack: Lack | undefined
   readonly expiresAt: Date | undefined
   /** It had started, and may never start again: a retry makes a new job of it. */
   readonly atMostOnce: boolean
@@ -91,7 +93,9 @@ export async function showJob(db: Database, id: string): Promise<JobDetails | un
     const trail = await db.run<Row>('show_trail', [id, TRAIL_MOST], on)
     const parts = row['root'] === null ? [] : await db.run<Row>('show_parts', [id], on)
     const tails = await showTails(db, id, TAILS_MOST, on)
-    return details(row, trail.map(trailEntry).reverse(), tails, parts.map(part))
+    const job = listedJob(row)
+    const lack = job.state === 'ready' ? lackOf(job, await listWorkers(db, on)) : undefined
+    return details(row, trail.map(trailEntry).reverse(), tails, parts.map(part), lack)
   })
 }
 
@@ -100,11 +104,12 @@ function details(
   trail: readonly TrailEntry[],
   tails: readonly LogTail[],
   parts: readonly Part[],
+  lack: Lack | undefined,
 ): JobDetails {
   const { action, root } = row as { action: 'cancel' | 'pause' | null; root: string | null }
   return {
     ...listedJob(row),
-    version: Number(row['version']),
+    lack,
     expiresAt: date(row['expires_at']),
     atMostOnce: row['at_most_once'] === true,
     input: text(row['input']),

@@ -144,13 +144,20 @@ cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where j.run = k.run and j.state > 0
 group by j.queue`,
   count_unserved: `with found as (
-  select queue, task, count(*)::int as jobs from (select queue, task from :schema.job where state = 0 limit $1) as bounded group by queue, task
+  select queue, task, version, count(*)::int as jobs
+  from (select queue, task, version from :schema.job where state = 0 limit $1) as bounded
+  group by queue, task, version
 ), live as (
   select w.queues, w.tasks from :schema.lease l join :schema.worker w on w.key = l.worker where w.alive and l.expires_at > clock_timestamp()
 )
-select f.queue, f.task, f.jobs, exists (select from live where f.queue = any(live.queues)) as served
+select f.queue, f.task, f.version, f.jobs,
+  exists (select from live where f.queue = any(live.queues)) as served,
+  exists (select from live, unnest(live.tasks) as takes(key) where f.queue = any(live.queues) and split_part(takes.key, '@', 1) = f.task) as known
 from found f
-where not exists (select from live where f.queue = any(live.queues) and f.task = any(live.tasks))
+where not exists (
+  select from live
+  where f.queue = any(live.queues) and case when f.version = 1 then f.task else f.task || '@' || f.version end = any(live.tasks)
+)
 order by f.jobs desc
 limit 20`,
   count_waiting: `select queue, state, count(*)::int as jobs
@@ -236,6 +243,44 @@ where l.expires_at < clock_timestamp() or not w.alive`,
   where noted.part > 0
 )
 select 1 as held from held`,
+  find_unserved: `with recursive live as materialized (
+  select w.key, w.queues, w.tasks
+  from :schema.lease l join :schema.worker w on w.key = l.worker
+  where w.alive and l.expires_at > clock_timestamp()
+), asking as materialized (
+  select 1 where $1 = (select min(key) from live)
+), known(queue) as (
+  (select j.queue from asking cross join lateral (select queue from :schema.job order by queue limit 1) as j)
+  union all
+  select (select j.queue from :schema.job j where j.queue > known.queue order by j.queue limit 1) from known where known.queue is not null
+), front as (
+  select known.queue, j.task, j.version, count(*)::int as jobs, min(j.since) as since
+  from known
+  cross join generate_series(0, 1) as lanes(lane)
+  cross join generate_series(0, 9) as priorities(priority)
+  cross join lateral (
+    select r.task, r.version, coalesce(r.started_at, r.created_at) as since
+    from :schema.job r
+    where r.queue = known.queue and r.lane = lanes.lane and r.priority = priorities.priority and r.state = 0
+      and r.lane between lanes.lane and lanes.lane and r.priority between priorities.priority and priorities.priority
+    order by r.position
+    limit $2
+  ) as j
+  where known.queue is not null
+  group by known.queue, j.task, j.version
+), unserved as (
+  select f.queue, f.task, f.version, f.jobs, extract(epoch from clock_timestamp() - f.since)::float8 * 1000 as ms,
+    exists (select from live l where f.queue = any(l.queues)) as served,
+    exists (select from live l, unnest(l.tasks) as takes(key) where f.queue = any(l.queues) and split_part(takes.key, '@', 1) = f.task) as known
+  from front f
+  where not exists (
+    select from live l
+    where f.queue = any(l.queues) and case when f.version = 1 then f.task else f.task || '@' || f.version end = any(l.tasks)
+  )
+  order by f.jobs desc
+  limit 20
+)
+select (select coalesce(json_agg(u), '[]') from unserved u)::text as found from asking`,
   finish: `with found as materialized (
   select k.run, k.state, k.result, k.error, k.keep, k.crashed, j.tid
   from unnest($1::uuid[], $2::int[], $3::smallint[], $4::text[], $5::text[], $6::boolean[], $7::boolean[])
@@ -412,7 +457,7 @@ cross join lateral (
 ) as s
 where s.runs > 0`,
   list_ended: `with newest as (
-  select h.id, h.state, h.queue, h.task, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
+  select h.id, h.state, h.queue, h.task, h.version, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
     h.ended_at, h.error, h.worker, h.items, h.total
   from :schema.history h
   where h.id >= $1::uuid and ($2::uuid is null or h.id < $2) and ($3::smallint[] is null or h.state = any($3))
@@ -420,7 +465,7 @@ where s.runs > 0`,
   order by h.id desc
   limit $6
 )
-select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.ended_at,
+select n.id, n.state, n.queue, n.task, n.version, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.ended_at,
   n.error ->> 'message' as reason, w.name as worker, n.items, n.total
 from newest n
 left join :schema.worker w on w.key = n.worker
@@ -439,7 +484,7 @@ where w.alive
 order by w.key`,
   list_live: `with found as (
   (
-    select j.id, j.state, j.queue, j.task, j.priority, j.run, j.failures, j.interruptions, j.losses, j.crashes, j.created_at,
+    select j.id, j.state, j.queue, j.task, j.version, j.priority, j.run, j.failures, j.interruptions, j.losses, j.crashes, j.created_at,
       case when j.state > 0 then j.started_at end as started_at, null::timestamptz as due_at, null as reason,
       case when j.state > 0 then j.worker end as worker
     from :schema.job j
@@ -450,7 +495,7 @@ order by w.key`,
   )
   union all
   (
-    select w.id, w.state, w.queue, w.task, w.priority, w.run, w.failures, w.interruptions, w.losses, w.crashes, w.created_at,
+    select w.id, w.state, w.queue, w.task, w.version, w.priority, w.run, w.failures, w.interruptions, w.losses, w.crashes, w.created_at,
       null, w.due_at, w.reason, null
     from :schema.waiting w
     where ($1::uuid is null or w.id < $1) and ($2::smallint[] is null or w.state = any($2))
@@ -461,7 +506,7 @@ order by w.key`,
 ), newest as (
   select * from found order by id desc limit $5
 )
-select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.due_at,
+select n.id, n.state, n.queue, n.task, n.version, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.due_at,
   n.reason, w.name as worker, c.items, c.total, c.rate
 from newest n
 left join :schema.worker w on w.key = n.worker
@@ -644,6 +689,7 @@ from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
+  read_floor: `select floor from :schema.horizon`,
   read_hold: `select not w.claiming or w.deploy is not null as held from :schema.worker w where w.key = $1`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)

@@ -56,6 +56,12 @@ export async function loadMarks(db: Database, accepts: string, queues: readonly 
   return rows.map((row) => ({ ...row, position: Number(row.position) }))
 }
 
+/** Up to it, every position has been committed or rolled back. */
+export async function readFloor(db: Database): Promise<number> {
+  const [row] = await db.run<{ floor: string }>('read_floor', [])
+  return Number(row?.floor ?? 0)
+}
+
 /**
  * Looks for ready jobs below the published marks and lifts them to the front lane. Undefined: another worker did it just now.
  * `reset`: look from the very beginning, because claims may have been rolled back.

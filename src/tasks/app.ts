@@ -19,6 +19,11 @@ export interface AppOptions {
     readonly maxFinish?: Duration
     /** A task that may run for longer and cannot resume is named when the worker starts. Default '15m'. */
     readonly maxRun?: Duration
+    /**
+     * How long ready jobs may wait for a worker that takes them (their queue, task and version) before a worker names them. They go on
+     * waiting: nothing fails for it. '1s' to '1d', default '60s'.
+     */
+    readonly maxUnserved?: Duration
   }
   readonly history?: HistoryOptions
 }

@@ -6,7 +6,6 @@ import type { Ctx, ItemCtx } from './context.ts'
 import type { Isolation } from './isolate.ts'
 import type { Schema } from './schema.ts'
 import type { Source } from './source.ts'
-import type { UpgradeChain } from './versions.ts'
 
 /** What a producer's call needs: a contract or a task, resolved and validated. */
 export interface ContractDefinition {
@@ -52,6 +51,10 @@ export interface TaskDefinition extends ContractDefinition {
   /** Of an `iteration`. */
   readonly iteration: IterationBodyDefinition | undefined
 }
+
+/** By the version that it leads away from. */
+export type UpgradeChain = ReadonlyMap<number, UpgradeStep>
+export type UpgradeStep = (old: unknown) => unknown
 
 /** An iteration's functions, without their types: inside the engine an item is whatever the source gave. */
 export interface IterationBodyDefinition {

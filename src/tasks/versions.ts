@@ -1,19 +1,9 @@
 import { controlOf } from '../model/control.ts'
 import { HoldfastError, isHoldfastError } from '../model/errors.ts'
 import { show } from '../model/show.ts'
-import type { TaskDefinition } from './definition.ts'
+import { taskKey } from '../model/task-key.ts'
+import type { TaskDefinition, UpgradeChain, UpgradeStep } from './definition.ts'
 import { parseInput } from './validate.ts'
-
-export type UpgradeStep = (old: unknown) => unknown
-export type UpgradeChain = ReadonlyMap<number, UpgradeStep>
-
-/**
- * What a claim compares: the name alone for inputs of version 1, so that apps without versions pay nothing. No name has an `@` in it.
- * The same words stand in claim.sql and lift_stragglers.sql.
- */
-export function taskKey(name: string, version: number): string {
-  return version === 1 ? name : `${name}@${version}`
-}
 
 /** All that a worker takes, in one order: its marks belong to exactly this set. */
 export function taskKeys(tasks: ReadonlyMap<string, TaskDefinition>): readonly string[] {

@@ -56,7 +56,7 @@ test('finds what is wrong, and says what to do', async () => {
   expect(found.ok).toBe(false)
   expect(found.unserved).toMatchObject({
     status: 'error',
-    message: expect.stringMatching(/1 ready job wait.*task strange in queue default: no live worker has that task/),
+    message: expect.stringMatching(/1 ready job waits for a worker: no live worker of queue default has task strange/),
     cure: expect.stringContaining('aliases'),
   })
   expect(found.parked).toMatchObject({ status: 'warning', cure: expect.stringContaining('jobs list --state parked') })

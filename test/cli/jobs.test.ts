@@ -265,14 +265,52 @@ test('queues counts what waits, in which way, and who serves it', async () => {
   ])
   await jobs.enqueue(hello)
   const { queues, waitingComplete } = await cliJson(['queues', ...args], env)
+  const unserved: object[] = []
   const none = { scheduled: 0, retrying: 0, snoozed: 0, paused: 0, parked: 0 }
   const common = { declared: null, readyIsMore: false }
   expect(queues).toEqual([
-    { queue: 'bulk', ...common, ready: 0, oldestMs: null, running: 1, workers: 1, waiting: none },
-    { queue: 'default', ...common, ready: 1, oldestMs: expect.any(Number), running: 0, workers: 0, waiting: none },
-    { queue: 'old', ...common, ready: 0, oldestMs: null, running: 0, workers: 0, waiting: { ...none, scheduled: 1 } },
+    { queue: 'bulk', ...common, ready: 0, oldestMs: null, running: 1, workers: 1, unserved, waiting: none },
+    {
+      ...{ queue: 'default', ...common, ready: 1, oldestMs: expect.any(Number), running: 0, workers: 0, waiting: none },
+      unserved: [{ task: 'hello', version: 1, jobs: 1, lack: 'queue' }],
+    },
+    {
+      queue: 'old',
+      ...common,
+      ready: 0,
+      oldestMs: null,
+      running: 0,
+      workers: 0,
+      unserved,
+      waiting: { ...none, scheduled: 1 },
+    },
   ])
   expect(waitingComplete).toBe(true)
   const plain = await cli(['queues', ...args], env)
   expect(plain.stdout).toMatch(/^default +1 +\d.*no worker serves it$/m)
+})
+
+test('a job that no live worker takes says so, wherever it is looked at', async () => {
+  await using s = await stage()
+  const [args, env] = here(s)
+  const jobs = s.holdfast({ ...s.place })
+  const contract = jobs.contract({ name: 'send', version: 2 })
+  const send = jobs.task({ name: 'send', run: () => {} })
+  await s.start(jobs.app({ tasks: [send] }))
+  const { id } = await jobs.enqueue(contract)
+  const [list, shown, queues, plainList, plainShow, plainQueues] = await Promise.all([
+    cliJson(['jobs', 'list', ...args], env),
+    cliJson(['jobs', 'show', id, ...args], env),
+    cliJson(['queues', ...args], env),
+    cli(['jobs', 'list', ...args], env),
+    cli(['jobs', 'show', id, ...args], env),
+    cli(['queues', ...args], env),
+  ])
+  expect(list.jobs).toMatchObject([{ id, state: 'ready', version: 2, lack: 'version' }])
+  expect(shown).toMatchObject({ id, version: 2, lack: 'version' })
+  expect(queues.queues).toMatchObject([{ unserved: [{ task: 'send', version: 2, jobs: 1, lack: 'version' }] }])
+  const why = 'no live worker of queue default takes version 2 of task send'
+  expect(plainList.stdout).toContain(why)
+  expect(plainShow.stdout).toMatch(new RegExp(`waits +${why}`))
+  expect(plainQueues.stdout).toContain('no worker takes send@2: 1 job')
 })

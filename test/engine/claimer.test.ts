@@ -232,3 +232,34 @@ test('a claim without an answer frees its slots', async () => {
   claimer.wakeAll()
   await until(() => fake.of('claim').length === 2, { what: 'it asks again' })
 })
+
+test('what a claim in vain has read, the ones after it do not read again', async () => {
+  let slow = true
+  const fake = fakeDatabase(async ({ name }) => {
+    if (name === 'read_floor') return [{ floor: '700' }]
+    if (slow) await sleep(30)
+    return []
+  })
+  const claimer = new Claimer(
+    {
+      ...{ db: fake.db, takes: ['t'], queues: new Map([['a', 10]]), concurrency: 10, pollInterval: 60_000, marks: [] },
+      ...{ unsettled: () => 0, onClaimed: () => {}, onTrouble: () => {} },
+    },
+    new Ledger(1, () => true),
+  )
+  open.push(claimer)
+  const marksOf = (call = 0) => new Set(String(fake.of('claim')[call]?.values[7]).match(/\d+/g))
+  claimer.start()
+  await until(() => fake.of('read_floor').length === 1 && claimer.free === 10, { what: 'it asks for the floor' })
+  slow = false
+  claimer.wakeAll()
+  await until(() => fake.of('claim').length === 2 && claimer.free === 10, { what: 'a second claim' })
+  // Only a claim that began when the floor was known may rely on it.
+  expect(marksOf(1)).toEqual(new Set(['0']))
+  expect(claimer.risenMarks()).toHaveLength(20)
+  claimer.wakeAll()
+  await until(() => fake.of('claim').length === 3, { what: 'a third claim' })
+  expect(marksOf(2)).toEqual(new Set(['700']))
+  // A quick one has not read much: there is nothing to skip.
+  expect(fake.of('read_floor')).toHaveLength(1)
+})

@@ -19,6 +19,7 @@ describe('resolveConfig', () => {
       },
       maxFinishMs: 27_000,
       maxRunMs: 900_000,
+      maxUnservedMs: 60_000,
       history: { completed: true, keepMs: 30 * 86_400_000 },
     })
     expect(resolveConfig({ lease: undefined, concurrency: undefined, shutdown: undefined, policy: undefined })).toEqual(
@@ -33,7 +34,7 @@ describe('resolveConfig', () => {
       pollInterval: '50ms',
       maxInputBytes: 1_024,
       shutdown: { grace: '2m', mode: 'finish', signals: { SIGINT: 'cold' } },
-      policy: { maxFinish: '100s', maxRun: '1h' },
+      policy: { maxFinish: '100s', maxRun: '1h', maxUnserved: '5m' },
       history: { completed: false, keep: '1d' },
     }
     expect(resolveConfig(options)).toEqual({
@@ -50,6 +51,7 @@ describe('resolveConfig', () => {
       },
       maxFinishMs: 100_000,
       maxRunMs: 3_600_000,
+      maxUnservedMs: 300_000,
       history: { completed: false, keepMs: 86_400_000 },
     })
   })

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import {
-  daysAhead,
-  horizonHolders,
-  notificationsArrive,
-  serverHealth,
-  tableHealth,
-  unservedJobs,
-} from '../../src/store/health.ts'
+import { daysAhead, horizonHolders, notificationsArrive, serverHealth, tableHealth } from '../../src/store/health.ts'
 import { maintainPartitions } from '../../src/store/partitions.ts'
+import { unservedJobs } from '../../src/store/unserved.ts'
 import { createDatabase } from '../support/database.ts'
 import { useStages } from '../support/stage.ts'
 
@@ -91,9 +85,9 @@ test('ready jobs are unserved when no live worker has their queue and their task
   for (const [queue, task] of jobs)
     await s.sql(`insert into :schema.job (id, queue, task) values ($1, $2, $3)`, [randomUUID(), queue, task])
   const found = await unservedJobs(s.db)
-  expect(found[0]).toEqual({ queue: 'one', task: 'c', jobs: 2, served: true })
+  expect(found[0]).toEqual({ queue: 'one', task: 'c', version: 1, jobs: 2, lack: 'task' })
   expect(found.slice(1).sort((a, b) => (a.queue < b.queue ? -1 : 1))).toEqual([
-    { queue: 'three', task: 'd', jobs: 1, served: false },
-    { queue: 'two', task: 'd', jobs: 1, served: true },
+    { queue: 'three', task: 'd', version: 1, jobs: 1, lack: 'queue' },
+    { queue: 'two', task: 'd', version: 1, jobs: 1, lack: 'task' },
   ])
 })

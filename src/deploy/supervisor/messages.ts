@@ -1,4 +1,5 @@
 import type { StoppedPolicy } from '../../engine/settle-verdict.ts'
+import type { Unserved } from '../../model/unserved.ts'
 import type { Drained } from '../drain.ts'
 
 export interface ChildStarted {
@@ -26,6 +27,8 @@ export interface ChildBeat {
   readonly settled: Readonly<Record<string, number>>
   /** How often jobs that get nowhere were named, by kind. */
   readonly worries: Readonly<Record<string, number>>
+  /** Ready jobs of the fleet that no live worker takes, if this worker is the one to look. */
+  readonly unserved: readonly Unserved[]
 }
 
 /** It hands off: a stop signal reached it itself, or an error that nobody caught. */

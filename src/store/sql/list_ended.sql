@@ -5,7 +5,7 @@
 -- returns: as list_live.sql, with ended_at, and reason: the error's message
 -- index: history_id (BRIN) in every partition
 with newest as (
-  select h.id, h.state, h.queue, h.task, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
+  select h.id, h.state, h.queue, h.task, h.version, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
     h.ended_at, h.error, h.worker, h.items, h.total
   from :schema.history h
   where h.id >= $1::uuid and ($2::uuid is null or h.id < $2) and ($3::smallint[] is null or h.state = any($3))
@@ -13,7 +13,7 @@ with newest as (
   order by h.id desc
   limit $6
 )
-select n.id, n.state, n.queue, n.task, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.ended_at,
+select n.id, n.state, n.queue, n.task, n.version, n.priority, n.run, n.failures, n.interruptions, n.losses, n.crashes, n.created_at, n.started_at, n.ended_at,
   n.error ->> 'message' as reason, w.name as worker, n.items, n.total
 from newest n
 left join :schema.worker w on w.key = n.worker
