@@ -40,7 +40,7 @@ const systems: Readonly<Record<string, () => Promise<void>>> = {
     const { run, Logger } = await import('graphile-worker')
     await run({
       preset: { worker: { connectionString: database, concurrentJobs: SLOTS, logger: new Logger(() => () => {}) } },
-      taskList: { [QUEUE]: job },
+      taskList: Object.fromEntries([[QUEUE, job]]),
       noHandleSignals: false,
     })
   },
