@@ -138,7 +138,7 @@ test('probes job_ready once a band, at a million rows', async ({ store }) => {
     bands.map(() => 0),
     bands.map(() => 100),
   ])
-  expectPlan(plan, { uses: ['job_ready'], pages: 1_500 })
+  expectPlan(plan, { uses: ['job_ready'], pages: 700, dead: 1_400 })
 })
 
 test('stays a HOT update: the share is above 0.95', async ({ store }) => {

@@ -5,15 +5,19 @@ const tick = async (store: Store, reset = false, every = 0) => {
   const rows = await store.db.run<{ floor: string }>('raise_floor', [reset, every])
   return rows.map(({ floor }) => Number(floor))
 }
+const lastPosition = async (store: Store) =>
+  Number((await store.rows<{ position: string }>('select last_value as position from holdfast.position'))[0]?.position)
 const horizon = async (store: Store) => (await store.rows<Record<string, string>>('select * from holdfast.horizon'))[0]
 
 test('notes the last position at each tick, and gives the floor as it was', async ({ store }) => {
   await store.rows('update holdfast.horizon set floor = 5')
   await store.enqueued()
-  const [last] = await store.rows<{ position: string }>('select last_value as position from holdfast.position')
+  const before = await lastPosition(store)
   expect(await tick(store)).toEqual([5])
+  const noted = Number((await horizon(store))?.['next_position'])
   // Tests of other statements draw from the same sequence at the same time.
-  expect(Number((await horizon(store))?.['next_position'])).toBeGreaterThanOrEqual(Number(last?.position))
+  expect(noted).toBeGreaterThanOrEqual(before)
+  expect(noted).toBeLessThanOrEqual(await lastPosition(store))
 })
 
 test('has nothing for whom comes too soon', async ({ store }) => {

@@ -9,7 +9,7 @@ import { delay, finish, handBack } from '../../../src/store/settles.ts'
 import type { StatementName } from '../../../src/store/statements.ts'
 import { registerWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { MILLION, millionDatabase, SCHEMA } from '../../support/million.ts'
-import { type Plan, readPlan, worse } from './plan.ts'
+import { both, type Plan, readPlan } from './plan.ts'
 
 /** A `Database` whose statements all go to one connection, inside its transaction. */
 class OneConnection extends Database {
@@ -153,7 +153,7 @@ export class Store {
     await this.rows('rollback to plan')
     await this.rows(`update pg_class set reltuples = 2 where oid = '${this.db.schema}.job'::regclass or oid in (
       select indexrelid from pg_index where indrelid = '${this.db.schema}.job'::regclass)`)
-    return worse(living, await this.#explain(name, values))
+    return both(living, await this.#explain(name, values))
   }
 
   /** With the statistics of a million rows alone: for people's questions, which may take the other way. */
