@@ -19,6 +19,7 @@ import type { Unserved } from './model/unserved.ts'
 import type { Verdict } from './model/verdict.ts'
 import { RELEASE } from './release.ts'
 import { runPorts } from './run-ports.ts'
+import { crowdedQueues } from './store/claims.ts'
 import { migrate, requireSchema, schemaState } from './store/migrate.ts'
 import { type LogLine, logTo } from './surfaces/log.ts'
 import type { Work, WorkOptions } from './tasks/app.ts'
@@ -195,7 +196,13 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
       void worker.stopClaiming()
       await started?.catch(() => {})
       const { budgetMs, waitMs, graceMs } = config.shutdown
-      const drained = await drain(worker, { mode, reason, budget: budgetMs, wait: waitMs })
+      const drained = await drain(worker, {
+        mode,
+        reason,
+        budget: budgetMs,
+        wait: waitMs,
+        crowded: (queues) => crowdedQueues(db, queues),
+      })
       await worker.close(Math.max(300, (graceMs - budgetMs) * 0.7))
       return drained
     })()

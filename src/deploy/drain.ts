@@ -2,6 +2,7 @@ import { monotonic } from '../engine/monotonic.ts'
 import type { Worker } from '../engine/worker.ts'
 import type { ShutdownMode } from '../model/config.ts'
 import type { InterruptReason } from '../model/outcome.ts'
+import { type Crowded, handOffResumable } from './hand-off.ts'
 
 export interface DrainOptions {
   readonly mode: ShutdownMode
@@ -10,6 +11,7 @@ export interface DrainOptions {
   readonly budget: number
   /** ms of it that jobs may run on. */
   readonly wait: number
+  readonly crowded: Crowded
 }
 
 export interface Drained {
@@ -27,14 +29,17 @@ const TAIL_MS = 2_000
 const CONDEMNED_MS = 500
 /** Enough for processes to die by SIGKILL, and for their jobs to be given back. */
 const CUT_MS = 300
+/** For so long an iteration goes on where nobody else could take it: about what a replacement needs to start. */
+const LINGER_MS = 1_000
 
 /**
- * Empties a worker. Claiming stops; what can resume or restart is handed off at once (mode `hand-off`), or with everything else at the end
+ * Empties a worker. Claiming stops; what can resume or restart is handed off at once (mode `hand-off`; what can resume, when somebody could
+ * take it), or with everything else at the end
  * of the wait (`finish`), or everything now (`cold`). A job is given back only after its code has ended, so the end of the budget means
  * leaving, not giving back.
  */
 export async function drain(worker: Worker, options: DrainOptions): Promise<Drained> {
-  const { mode, reason, budget, wait } = options
+  const { mode, reason, budget, wait, crowded } = options
   const begun = monotonic()
   const tail = Math.min(TAIL_MS, budget / 3)
   const abortAt = mode === 'cold' ? 0 : Math.max(0, Math.min(wait, budget - tail))
@@ -42,7 +47,7 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
   const landed = worker.stopClaiming()
   if (mode === 'hand-off') {
     // An iteration stops at its next item, with everything saved. A restartable task has nothing to save: it is cut.
-    worker.interrupt((attempt) => attempt.task.interrupt === 'resume', reason, false)
+    void handOffResumable(worker, reason, crowded, reason === 'deploy' ? Math.min(LINGER_MS, budget / 3) : 0)
     worker.interrupt((attempt) => attempt.task.interrupt === 'restart', reason, true)
   }
   // Of code that was condemned nobody knows whether it ever ends: it is given a moment, not the whole budget.

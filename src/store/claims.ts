@@ -1,4 +1,4 @@
-import { plainArray } from './arrays.ts'
+import { nameArray, plainArray } from './arrays.ts'
 import type { Database } from './db.ts'
 import { type Fence, fenceArrays } from './fence.ts'
 
@@ -84,4 +84,10 @@ export async function start(db: Database, fences: readonly Fence[]): Promise<Set
 export async function readStart(db: Database, fences: readonly Fence[]): Promise<Set<string>> {
   const rows = await db.run<{ id: string; started: boolean }>('read_start', fenceArrays(fences))
   return new Set(rows.filter((row) => row.started).map((row) => row.id))
+}
+
+/** Those of the queues in which jobs wait that nobody takes. */
+export async function crowdedQueues(db: Database, queues: readonly string[]): Promise<string[]> {
+  const rows = await db.run<{ queue: string }>('crowded_queues', [nameArray(queues)])
+  return rows.map(({ queue }) => queue)
 }

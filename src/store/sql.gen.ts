@@ -163,6 +163,12 @@ limit 20`,
   count_waiting: `select queue, state, count(*)::int as jobs
 from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
+  crowded_queues: `select q.queue
+from unnest($1::text[]) as q(queue)
+cross join lateral (
+  -- The order is the index's: without it, an empty queue would be looked for among all rows.
+  select from :schema.job j where j.queue = q.queue and j.state = 0 order by j.lane, j.priority, j.position limit 1
+) as ready`,
   delay: `with found as materialized (
   select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, k.crashed, j.tid, c.items, c.moved
   from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $9::smallint[])
