@@ -107,14 +107,14 @@ test('a gate that was killed: the next one goes on from there, and lets go of al
   expect([code, fake.paused, existsSync(fake.state)]).toEqual([1, false, false])
 })
 
-test('a state file that is nonsense, or cannot be written: nothing is paused', async () => {
+test('a state file that is nonsense, or where none can be: nothing is paused', async () => {
   await using fake = await Fake.open()
   await writeFile(path.join(fake.folder, 'nonsense'), '{ "queues')
   const nonsense = await fake.run('prepare', '--state', 'nonsense')
   expect(nonsense).toMatchObject({ code: 1, stderr: expect.stringMatching(/HF_FLEET_STATE/) })
   expect(await readFile(path.join(fake.folder, 'nonsense'), 'utf8')).toBe('{ "queues')
   const nowhere = await fake.run('prepare', '--state', '/dev/null/state')
-  expect(nowhere).toMatchObject({ code: 1, stdout: expect.stringMatching(/cannot be written.*HF_FLEET_STATE/) })
+  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/HF_FLEET_STATE/) })
   expect(fake.paused).toBe(false)
 })
 
