@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -162,6 +163,7 @@ function resultOf(systems: readonly DeploySystem[], outcomes: readonly Outcome[]
       bound: `${BOUND} times the undisturbed time`,
       deploy:
         'each replaces the workers one after the other, a grace apart; the replacement starts at the SIGTERM of the old one',
+      brokers: brokerVersions(),
       systems: Object.fromEntries(systems.map(({ name, version, settings }) => [name, `${version}: ${settings}`])),
     },
     rows,
@@ -190,6 +192,12 @@ function resultOf(systems: readonly DeploySystem[], outcomes: readonly Outcome[]
       'Throughput: items of the time in which there was work for every slot; where not all jobs ended, items of those that did.',
     ],
   }
+}
+
+/** Debian's; the others are in their lock files. */
+function brokerVersions(): string {
+  const { stdout } = spawnSync('dpkg-query', ['-W', 'redis-server', 'rabbitmq-server'], { encoding: 'utf8' })
+  return stdout?.trim().replaceAll('\n', ', ').replaceAll('\t', ' ') ?? ''
 }
 
 /** Items done in each second since the first one. */
