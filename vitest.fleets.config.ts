@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/fleets/**/*.test.ts'],
     globalSetup: ['test/fleets/global-setup.ts'],
-    testTimeout: 90_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
     // They mostly wait for answers of workers.
     maxWorkers: 3,

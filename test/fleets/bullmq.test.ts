@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -60,6 +60,10 @@ class BullStage implements AsyncDisposable {
     return start(words, { cwd: this.folder, env }, ['--no-warnings', GATE])
   }
 
+  letGo(n: number): void {
+    writeFileSync(`${this.witness.path}.go${n}`, '')
+  }
+
   countOf(what: 'begin' | 'end'): Record<number, number> {
     const counts: Record<number, number> = {}
     for (const { n } of this.witness.saw(what)) counts[Number(n)] = (counts[Number(n)] ?? 0) + 1
@@ -79,7 +83,7 @@ class BullStage implements AsyncDisposable {
 }
 
 async function answer(gate: Running): Promise<{ code: number | null; said: Loose }> {
-  const code = await gate.ended(60_000)
+  const code = await gate.ended(120_000)
   if (gate.stdout === '') throw new Error(`It said nothing but: ${gate.stderr}`)
   return { code, said: JSON.parse(gate.stdout) }
 }
@@ -91,10 +95,13 @@ test('what may not be interrupted is waited for; nothing is fetched, not by a ne
   const [a, b] = [stage.queue('a'), stage.queue('b')]
   await stage.start('one', a, b)
   await stage.start('two', a)
-  await a.add('plain', { n: 1, ms: 2_000 })
-  await b.add('sync', { n: 2, ms: 600_000 })
+  await a.add('plain', { n: 1 })
+  await b.add('sync', { n: 2 })
   await stage.seen('begin', 1, 2)
-  const { code, said } = await answer(stage.gate('prepare', [a, b], '--timeout', '30s', '--interruptible', 'sync'))
+  const gate = stage.gate('prepare', [a, b], '--timeout', '100s', '--interruptible', 'sync')
+  await until(() => a.isPaused(), { what: () => `it is paused: ${gate.said}` })
+  stage.letGo(1)
+  const { code, said } = await answer(gate)
   expect(said).toMatchObject({ ok: true, acknowledged: true, workers: ['one', 'two'], offenders: [] })
   expect(said.interruptible).toMatchObject([{ task: 'sync', worker: 'one', queue: b.name }])
   expect(code).toBe(0)
@@ -102,7 +109,7 @@ test('what may not be interrupted is waited for; nothing is fetched, not by a ne
 
   await a.addBulk([11, 12, 13].map((n) => ({ name: 'plain', data: { n, ms: 10 } })))
   await stage.start('three', a)
-  const again = await answer(stage.gate('prepare', [a, b], '--timeout', '30s', '--interruptible', 'sync'))
+  const again = await answer(stage.gate('prepare', [a, b], '--timeout', '100s', '--interruptible', 'sync'))
   expect(again.said).toMatchObject({ ok: true, workers: ['one', 'three', 'two'] })
   expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1 })
   expect(await a.isPaused()).toBe(true)
@@ -118,14 +125,15 @@ test('out of time: exit 1, the offender by name, everything fetches again, and w
   const [a, b] = [stage.queue('a'), stage.queue('b')]
   await stage.start('one', a, b)
   await b.pause()
-  const job = await a.add('plain', { n: 1, ms: 8_000 })
+  const job = await a.add('plain', { n: 1 })
   await stage.seen('begin', 1)
-  const { code, said } = await answer(stage.gate('prepare', [a, b], '--timeout', '3s'))
+  const { code, said } = await answer(stage.gate('prepare', [a, b], '--timeout', '8s'))
   expect(code).toBe(1)
   expect(said).toMatchObject({ ok: false, why: 'timeout', acknowledged: true, stillPaused: [], state: null })
   expect(said.offenders).toMatchObject([{ task: 'plain', id: job.id, worker: 'one', state: 'running' }])
-  expect(said.offenders[0].runningMs).toBeGreaterThan(2_000)
+  expect(said.offenders[0].runningMs).toBeGreaterThan(5_000)
   expect([await a.isPaused(), await b.isPaused()]).toEqual([false, true])
+  stage.letGo(1)
   await a.add('plain', { n: 2, ms: 10 })
   await stage.seen('end', 1, 2)
   expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1 })
@@ -135,7 +143,7 @@ test('Ctrl-C resumes; SIGKILL leaves it paused, and `abort` undoes it', async ()
   await using stage = await BullStage.open()
   const a = stage.queue('a')
   await stage.start('one', a)
-  await a.add('plain', { n: 1, ms: 20_000 })
+  await a.add('plain', { n: 1 })
   await stage.seen('begin', 1)
   const gate = stage.gate('prepare', [a], '--timeout', '60s')
   await until(() => a.isPaused(), { what: () => `it is paused: ${gate.said}` })
@@ -151,7 +159,7 @@ test('Ctrl-C resumes; SIGKILL leaves it paused, and `abort` undoes it', async ()
   expect(await answer(stage.gate('abort', [a]))).toMatchObject({ code: 0 })
   expect(await a.isPaused()).toBe(false)
   const nothing = stage.gate('abort', [a])
-  expect(await nothing.ended()).toBe(1)
+  expect(await nothing.ended(60_000)).toBe(1)
   expect(nothing.stderr).toMatch(/HF_FLEET_STATE/)
 })
 
@@ -165,8 +173,8 @@ test('a misspelt queue, a Redis that is not there, and a project without BullMQ 
   expect(gone).toMatchObject({ code: 1, said: { error: { code: 'HF_FLEET_COMMAND' }, stillPaused: [] } })
   await rm(path.join(stage.folder, 'node_modules'))
   const missing = stage.gate('prepare', [a])
-  expect(await missing.ended()).toBe(1)
+  expect(await missing.ended(60_000)).toBe(1)
   expect(missing.stderr).toMatch(/HF_FLEET_MISSING/)
   const usage = start(['prepare', '--fleet', 'bullmq'], { cwd: stage.folder }, ['--no-warnings', GATE])
-  expect(await usage.ended()).toBe(2)
+  expect(await usage.ended(60_000)).toBe(2)
 })

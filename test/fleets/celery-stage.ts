@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -14,8 +14,8 @@ export const GATE = fileURLToPath(new URL('gate.ts', import.meta.url))
 const APP = fileURLToPath(new URL('celery', import.meta.url))
 const run = promisify(execFile)
 
-/** `[task, n, seconds, queue, countdown]`: `n` is what the witness tells tasks apart by. */
-export type Send = readonly [task: 'plain' | 'late', n: number, seconds: number, queue: string, countdown?: number]
+/** `n` is what the witness tells tasks apart by; `seconds` null: until `letGo(n)`. */
+export type Send = readonly [task: 'plain' | 'late', n: number, seconds: number | null, queue: string]
 
 let stages = 0
 const living = new Set<CeleryWorker>()
@@ -76,33 +76,26 @@ export class CeleryStage implements AsyncDisposable {
 
   /** @returns the ids of the tasks. */
   async send(...tasks: readonly Send[]): Promise<string[]> {
-    const text = JSON.stringify(
-      tasks.map(([name, n, seconds, queue, countdown = null]) => [name, n, seconds, queue, countdown]),
-    )
+    const text = JSON.stringify(tasks)
     const python = path.join(path.dirname(CELERY), 'python')
     const { stdout } = await run(python, [path.join(APP, 'send.py'), text], { env: this.#env, cwd: this.folder })
     return JSON.parse(stdout) as string[]
   }
 
+  letGo(n: number): void {
+    writeFileSync(`${this.witness.path}.go${n}`, '')
+  }
+
   /** The gate, as a process. `--json` for `prepare`, unless it is to be read by people. */
   gate(verb: 'prepare' | 'finish' | 'abort', ...args: readonly string[]): Running {
-    const words = [verb, '--fleet', 'celery', '--celery', `${CELERY} -A proj`, '--reply', '1500ms', '--json', ...args]
+    const words = [verb, '--fleet', 'celery', '--celery', `${CELERY} -A proj`, '--reply', '2s', '--json', ...args]
     return start(words, { cwd: this.folder, env: this.#env }, ['--no-warnings', GATE])
   }
 
-  /** What each worker fetches from, by Celery's own word. */
+  /** What each worker fetches from, by Celery's own word; those that stand still cannot say. */
   async queues(): Promise<Record<string, string[]>> {
-    const args = [
-      '-A',
-      'proj',
-      'inspect',
-      '--json',
-      '-t',
-      '2',
-      '-d',
-      this.#workers.map(({ name }) => name).join(','),
-      'active_queues',
-    ]
+    const names = this.#workers.filter(({ ended, frozen }) => !ended && !frozen).map(({ name }) => name)
+    const args = ['-A', 'proj', 'inspect', '--json', '-t', '20', '-d', [...new Set(names)].join(','), 'active_queues']
     const { stdout } = await run(CELERY, args, { env: this.#env, cwd: this.folder })
     const found = JSON.parse(stdout) as Record<string, { name: string }[]>
     return Object.fromEntries(
@@ -116,6 +109,7 @@ export class CeleryStage implements AsyncDisposable {
 
   async seen(what: 'begin' | 'end', ...ns: readonly number[]): Promise<void> {
     await until(() => ns.every((n) => this.saw(what).some((each) => each['n'] === n)), {
+      deadline: 120_000,
       what: () => `the witness has ${what} of ${ns.join(', ')}; it has ${JSON.stringify(this.witness.saw())}`,
     })
   }
@@ -140,6 +134,7 @@ export class CeleryWorker {
   readonly #child: ChildProcess
   said = ''
   ended = false
+  frozen = false
 
   constructor(name: string, child: ChildProcess) {
     this.name = name
@@ -161,6 +156,7 @@ export class CeleryWorker {
 
   /** The process that answers; its children go on. @returns when it really stands still. */
   async freeze(): Promise<void> {
+    this.frozen = true
     this.#child.kill('SIGSTOP')
     await until(() => / T /.test(readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8').replace(/\(.*\)/, '')), {
       what: `${this.name} stands still`,
@@ -168,6 +164,7 @@ export class CeleryWorker {
   }
 
   thaw(): void {
+    this.frozen = false
     this.#child.kill('SIGCONT')
   }
 

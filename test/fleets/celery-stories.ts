@@ -11,7 +11,7 @@ const stateOf = (stage: CeleryStage) => path.join(stage.folder, '.holdfast/deplo
 
 /** The one document that it answers with, and its exit code. */
 async function answer(gate: Running): Promise<{ code: number | null; said: Loose }> {
-  const code = await gate.ended(80_000)
+  const code = await gate.ended(200_000)
   if (gate.stdout === '') throw new Error(`It said nothing but: ${gate.stderr}`)
   return { code, said: JSON.parse(gate.stdout) }
 }
@@ -26,10 +26,13 @@ export function coreStories(broker: () => string, test: Tell): void {
     const [a, b] = [stage.queue('a'), stage.queue('b')]
     const [one, two] = [stage.worker('one'), stage.worker('two')]
     await Promise.all([stage.start('one', [a, b]), stage.start('two', [a])])
-    await stage.send(['plain', 1, 4, a], ['late', 2, 60, b])
+    await stage.send(['plain', 1, null, a], ['late', 2, null, b])
     await stage.seen('begin', 1, 2)
 
-    const { code, said } = await answer(stage.gate('prepare', '--timeout', '60s'))
+    const gate = stage.gate('prepare', '--timeout', '180s')
+    await paused(gate)
+    stage.letGo(1)
+    const { code, said } = await answer(gate)
     expect(said).toMatchObject({ ok: true, acknowledged: true, workers: [one, two], unreachable: [], offenders: [] })
     expect(code).toBe(0)
     expect(stage.countOf('end')).toEqual({ 1: 1 })
@@ -39,7 +42,7 @@ export function coreStories(broker: () => string, test: Tell): void {
 
     const more = [11, 12, 13, 14].map((n) => ['plain', n, 0.1, n % 2 === 0 ? a : b] as const)
     await stage.send(...more)
-    const again = await answer(stage.gate('prepare', '--timeout', '60s'))
+    const again = await answer(stage.gate('prepare', '--timeout', '180s'))
     expect(again.said).toMatchObject({ ok: true, interruptible: [{ task: 'late' }] })
     expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1 })
 
@@ -56,9 +59,9 @@ export function coreStories(broker: () => string, test: Tell): void {
     const [a, b] = [stage.queue('a'), stage.queue('b')]
     const [one, two] = [stage.worker('one'), stage.worker('two')]
     await Promise.all([stage.start('one', [a]), stage.start('two', [b])])
-    const [id] = await stage.send(['plain', 1, 30, a])
+    const [id] = await stage.send(['plain', 1, null, a])
     await stage.seen('begin', 1)
-    const gate = stage.gate('prepare', '--timeout', '12s')
+    const gate = stage.gate('prepare', '--timeout', '25s')
     await paused(gate)
     await stage.send(['plain', 2, 0.1, b], ['plain', 3, 0.1, b])
     const { code, said } = await answer(gate)
@@ -68,6 +71,7 @@ export function coreStories(broker: () => string, test: Tell): void {
     expect(said.offenders[0].runningMs).toBeGreaterThan(3_000)
     expect(said.offenders[0].cure).toMatch(/acks_late/)
     expect(await stage.queues()).toEqual({ [one]: [a], [two]: [b] })
+    stage.letGo(1)
     await stage.seen('end', 1, 2, 3)
     expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1, 3: 1 })
     expect(existsSync(stateOf(stage))).toBe(false)
@@ -78,9 +82,9 @@ export function coreStories(broker: () => string, test: Tell): void {
     const [a, b] = [stage.queue('a'), stage.queue('b')]
     const two = stage.worker('two')
     const [, frozen] = await Promise.all([stage.start('one', [a]), stage.start('two', [b])])
-    await stage.send(['plain', 1, 30, a])
+    await stage.send(['plain', 1, null, a])
     await stage.seen('begin', 1)
-    const gate = stage.gate('prepare', '--timeout', '10s')
+    const gate = stage.gate('prepare', '--timeout', '30s')
     await until(async () => (await stage.queues())[two]?.length === 0, { what: 'it fetches no more' })
     await frozen.freeze()
     const { code, said } = await answer(gate)
@@ -100,13 +104,13 @@ export function coreStories(broker: () => string, test: Tell): void {
     const a = stage.queue('a')
     const one = stage.worker('one')
     await stage.start('one', [a])
-    await stage.send(['plain', 1, 20, a])
+    await stage.send(['plain', 1, null, a])
     await stage.seen('begin', 1)
-    const gate = stage.gate('prepare', '--timeout', '60s')
+    const gate = stage.gate('prepare', '--timeout', '180s')
     await until(async () => (await stage.queues())[one]?.length === 0, { what: 'it fetches no more' })
     // A second one, at the same time, is told of the first.
     const second = stage.gate('prepare')
-    expect(await second.ended()).toBe(1)
+    expect(await second.ended(60_000)).toBe(1)
     expect(second.stderr).toMatch(/HF_FLEET_BUSY/)
     gate.child.kill('SIGKILL')
     await gate.ended()
@@ -124,9 +128,9 @@ export function moreStories(broker: () => string, test: Tell): void {
     const a = stage.queue('a')
     const one = stage.worker('one')
     await stage.start('one', [a])
-    await stage.send(['plain', 1, 20, a])
+    await stage.send(['plain', 1, null, a])
     await stage.seen('begin', 1)
-    const gate = stage.gate('prepare', '--timeout', '60s')
+    const gate = stage.gate('prepare', '--timeout', '180s')
     await paused(gate)
     await until(async () => (await stage.queues())[one]?.length === 0, { what: 'it fetches no more' })
     gate.child.kill('SIGINT')
@@ -142,7 +146,7 @@ export function moreStories(broker: () => string, test: Tell): void {
     const [one, two] = [stage.worker('one'), stage.worker('two')]
     const [, frozen] = await Promise.all([stage.start('one', [a]), stage.start('two', [b])])
     await frozen.freeze()
-    const { code, said } = await answer(stage.gate('prepare', '--timeout', '4s', '--expect', `${one},${two}`))
+    const { code, said } = await answer(stage.gate('prepare', '--timeout', '15s', '--expect', `${one},${two}`))
     expect(code).toBe(1)
     expect(said).toMatchObject({ ok: false, why: 'timeout', unreachable: [{ who: two }], stillPaused: [] })
     frozen.thaw()
@@ -155,15 +159,15 @@ export function moreStories(broker: () => string, test: Tell): void {
     await using stage = await CeleryStage.open(broker())
     const [a, b] = [stage.queue('a'), stage.queue('b')]
     await Promise.all([stage.start('one', [a], { slots: 1, prefetch: 8 }), stage.start('two', [b])])
-    await stage.send(...[1, 2, 3].map((n) => ['plain', n, 1, a] as const), ['late', 9, 600, b])
+    await stage.send(...[1, 2, 3].map((n) => ['plain', n, 1, a] as const), ['late', 9, null, b])
     await stage.seen('begin', 1, 9)
-    const { code, said } = await answer(stage.gate('prepare', '--require', 'idle', '--timeout', '10s'))
+    const { code, said } = await answer(stage.gate('prepare', '--require', 'idle', '--timeout', '25s'))
     expect(code).toBe(1)
     expect(said.offenders).toMatchObject([{ task: 'late', cure: expect.stringMatching(/--require interruptible/) }])
 
     await stage.send(...[11, 12, 13, 14].map((n) => ['plain', n, 1.5, a] as const))
     await stage.seen('begin', 11)
-    const open = await answer(stage.gate('prepare', '--timeout', '60s'))
+    const open = await answer(stage.gate('prepare', '--timeout', '180s'))
     expect(open).toMatchObject({ code: 0, said: { ok: true, interruptible: [{ task: 'late' }], offenders: [] } })
     // Nothing is left in its hands that would begin now: what has begun has ended, but for the one that may be interrupted.
     expect(stage.countOf('begin')).toEqual({ ...stage.countOf('end'), 9: 1 })
@@ -177,7 +181,7 @@ export function moreStories(broker: () => string, test: Tell): void {
     const [a, b] = [stage.queue('a'), stage.queue('b')]
     const [one, two] = [stage.worker('one'), stage.worker('two')]
     const [old] = await Promise.all([stage.start('one', [a, b]), stage.start('two', [b])])
-    expect(await answer(stage.gate('prepare', '--timeout', '60s'))).toMatchObject({ code: 0 })
+    expect(await answer(stage.gate('prepare', '--timeout', '180s'))).toMatchObject({ code: 0 })
     await old.stop()
     await stage.start('one', [a])
     const { said } = await answer(stage.gate('finish'))
