@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -96,6 +97,8 @@ async function measure(system: DeploySystem, sizes: Sizes, calm: Outcome | undef
     // A system that has done it all still has to write that down.
     if (ended) await settled(system)
     await fleet.end()
+    // A broker sees that they are gone, and has back what they held.
+    await sleep(1_000)
     return outcomeOf(system, sizes, readEffects(witness, items), await system.census(), fleet, calm !== undefined)
   } finally {
     await fleet.end()
@@ -160,6 +163,7 @@ function resultOf(systems: readonly DeploySystem[], outcomes: readonly Outcome[]
       bound: `${BOUND} times the undisturbed time`,
       deploy:
         'each replaces the workers one after the other, a grace apart; the replacement starts at the SIGTERM of the old one',
+      brokers: brokerVersions(),
       systems: Object.fromEntries(systems.map(({ name, version, settings }) => [name, `${version}: ${settings}`])),
     },
     rows,
@@ -182,12 +186,26 @@ function resultOf(systems: readonly DeploySystem[], outcomes: readonly Outcome[]
         rolled?.deploys ?? 0,
       ),
     ],
-    raw: outcomes.map(({ times, ...rest }) => ({ ...rest, times: times.length })),
+    raw: outcomes.map(({ times, ended, ...rest }) => ({ ...rest, ended: ended.length, perSecond: perSecond(times) })),
     notes: [
       'The other systems run a plain handler, as their docs show it: whoever writes cursors by hand may do better.',
       'Throughput: items of the time in which there was work for every slot; where not all jobs ended, items of those that did.',
     ],
   }
+}
+
+/** Debian's; the others are in their lock files. */
+function brokerVersions(): string {
+  const { stdout } = spawnSync('dpkg-query', ['-W', 'redis-server', 'rabbitmq-server'], { encoding: 'utf8' })
+  return stdout?.trim().replaceAll('\n', ', ').replaceAll('\t', ' ') ?? ''
+}
+
+/** Items done in each second since the first one. */
+function perSecond(times: readonly number[]): number[] {
+  const first = times[0] ?? 0
+  const counts = Array.from({ length: Math.ceil(((times.at(-1) ?? first) - first) / 1_000) + 1 }, () => 0)
+  for (const at of times) counts[Math.floor((at - first) / 1_000)]! += 1
+  return counts
 }
 
 function rowOf(calm: Outcome, hard: Outcome, { jobs }: Sizes): Row {

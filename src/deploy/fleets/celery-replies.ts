@@ -40,8 +40,8 @@ export const readQueues: Read<readonly CeleryQueue[]> = (answer, refuse) =>
 export const readStart: Read<{ readonly pid: number; readonly at: number }> = (answer, refuse) => {
   if (!isObject(answer) || typeof answer['pid'] !== 'number') return refuse('stats without a pid')
   // An old Celery does not tell its uptime: then the pid alone has to do.
-  const uptime = typeof answer['uptime'] === 'number' ? answer['uptime'] * 1_000 : Number.NaN
-  return { pid: answer['pid'], at: Math.round(Date.now() - uptime) }
+  const uptime = answer['uptime']
+  return { pid: answer['pid'], at: typeof uptime === 'number' ? Math.round(Date.now() - uptime * 1_000) : 0 }
 }
 
 export interface CeleryJob {

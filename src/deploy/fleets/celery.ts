@@ -2,6 +2,7 @@ import { HoldfastError } from '../../model/errors.ts'
 import { askCelery, type CeleryCommand } from './celery-command.ts'
 import {
   type CeleryJob,
+  type CeleryQueue,
   type Replies,
   readJobs,
   readLateAck,
@@ -10,7 +11,16 @@ import {
   readStart,
   repliesOf,
 } from './celery-replies.ts'
-import type { Fetching, Fleet, FleetJob, FleetLook, FleetWork, Resumed, Silent } from './fleet.ts'
+import {
+  type Fetching,
+  type Fleet,
+  type FleetJob,
+  type FleetLook,
+  type FleetWork,
+  ofAnotherStart,
+  type Resumed,
+  type Silent,
+} from './fleet.ts'
 
 export interface CelerySettings extends CeleryCommand {
   /** Workers that must answer, by name: Celery keeps no list of its own. */
@@ -19,8 +29,6 @@ export interface CelerySettings extends CeleryCommand {
   readonly interruptible?: readonly string[]
 }
 
-/** Workers started within this, by their own word, are the same start: the uptime is in whole seconds. */
-const SAME_START_MS = 5_000
 const RESUME_ATTEMPTS = 3
 
 /** A fleet of Celery workers, by Celery's own remote control: every broker that has one. */
@@ -110,33 +118,22 @@ export class CeleryFleet implements Fleet {
   /** Who does not answer is asked all the same, once: a frozen worker reads it when it wakes up. */
   async resume(held: readonly Fetching[]): Promise<Resumed> {
     if (held.length === 0) return { resumed: [], restarted: [], silent: [], left: [] }
-    const { restarted, answered } = await this.#startsSince(held)
-    const all = held.filter(({ worker = '' }) => !restarted.has(worker))
+    const starts = await this.#inspect(['stats'], readStart, workersOf(held))
+    const queues = await this.#inspect(['active_queues'], readQueues, [...starts.keys()])
+    const isGone = (each: Fetching) =>
+      isOfAnEarlierStart(each, starts.get(each.worker ?? ''), queues.get(each.worker ?? ''))
+    const restarted = new Set(workersOf(held.filter(isGone)))
+    const all = held.filter((each) => !isGone(each))
     let left = all
     let asked = all
     for (let attempt = 1; attempt <= RESUME_ATTEMPTS && asked.length > 0; attempt++) {
       for (const [queue, workers] of byQueue(asked)) await this.#control(['add_consumer', queue], workers)
-      const queues = await this.#inspect(['active_queues'], readQueues, workersOf(asked))
-      left = left.filter(({ worker = '', queue }) => !queues.get(worker)?.some(({ name }) => name === queue))
-      asked = left.filter(({ worker = '' }) => answered.has(worker))
+      const now = await this.#inspect(['active_queues'], readQueues, workersOf(asked))
+      left = left.filter(({ worker = '', queue }) => !now.get(worker)?.some(({ name }) => name === queue))
+      asked = left.filter(({ worker = '' }) => starts.has(worker))
     }
     const resumed = all.filter((each) => !left.includes(each))
     return { resumed, restarted: [...restarted], silent: silentOf(left), left }
-  }
-
-  async #startsSince(held: readonly Fetching[]): Promise<{ restarted: Set<string>; answered: Set<string> }> {
-    const names = workersOf(held)
-    const starts = await this.#inspect(['stats'], readStart, names)
-    const queues = await this.#inspect(['active_queues'], readQueues, [...starts.keys()])
-    const restarted = names.filter((name) => {
-      const then = held.find(({ worker }) => worker === name)?.start
-      const now = starts.get(name)
-      if (then === undefined || now === undefined) return false
-      if (then.pid !== now.pid) return true
-      // In a container every start has the same pid. A paused worker that was not restarted fetches nothing.
-      return Math.abs(now.at - then.at) > SAME_START_MS && (queues.get(name) ?? []).length > 0
-    })
-    return { restarted: new Set(restarted), answered: new Set(starts.keys()) }
   }
 
   async #inspect<T>(
@@ -184,6 +181,17 @@ function fleetJob({ id, task, startedAt }: CeleryJob, worker: string, state: Fle
 
 function workersOf(queues: readonly Fetching[]): string[] {
   return [...new Set(queues.map(({ worker = '' }) => worker))]
+}
+
+function isOfAnEarlierStart(
+  held: Fetching,
+  start: { readonly pid: number; readonly at: number } | undefined,
+  queues: readonly CeleryQueue[] = [],
+): boolean {
+  if (held.start === undefined || start === undefined) return false
+  if (held.start.pid !== start.pid) return true
+  // In a container every start has the same pid. A paused worker that was not restarted fetches nothing.
+  return queues.length > 0 && ofAnotherStart(held, { ...held, start })
 }
 
 function silentOf(left: readonly Fetching[]): Silent[] {

@@ -78,6 +78,15 @@ export interface Fleet extends FleetLimits {
   resume(held: readonly Fetching[]): Promise<Resumed>
 }
 
+/** A worker tells how long it has been up in whole seconds. */
+const SAME_START_MS = 5_000
+
 export function sameQueue(a: Fetching, b: Fetching): boolean {
   return a.queue === b.queue && a.worker === b.worker
+}
+
+/** Of the two, one is of an earlier start of the same worker: it has other queues since, maybe. */
+export function ofAnotherStart(a: Fetching, b: Fetching): boolean {
+  if (a.worker !== b.worker || a.start === undefined || b.start === undefined) return false
+  return a.start.pid !== b.start.pid || Math.abs(a.start.at - b.start.at) > SAME_START_MS
 }

@@ -5,6 +5,7 @@ import {
   type Fleet,
   type FleetJob,
   type LaterJob,
+  ofAnotherStart,
   type Resumed,
   type Silent,
   sameQueue,
@@ -118,7 +119,7 @@ class FleetGate {
   }
 
   async #pause(fetching: readonly Fetching[]): Promise<void> {
-    const others = this.#held.filter((old) => !fetching.some((queue) => sameQueue(old, queue)))
+    const others = this.#held.filter((old) => !fetching.some((now) => sameQueue(old, now) || ofAnotherStart(old, now)))
     this.#held = [...others, ...fetching]
     await this.#settings.remember(this.#held)
     if (!this.#settings.signal.aborted) await this.#fleet.pause(fetching)

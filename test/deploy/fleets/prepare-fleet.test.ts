@@ -153,3 +153,11 @@ test('what an earlier command had paused is resumed with the rest; a fleet witho
   empty.look = () => ({ workers: [], fetching: [] })
   expect(await prepareFleet(empty, settings())).toMatchObject({ ok: false, error: { code: 'HF_FLEET_EMPTY' } })
 })
+
+test('a worker that starts again in the wait with other queues: what its earlier start had is forgotten', async () => {
+  const fleet = new Fake()
+  const of = (queue: string, pid: number) => ({ worker: 'w', queue, start: { pid, at: 0 } })
+  let looks = 0
+  fleet.look = () => ({ fetching: [[of('a', 1), of('b', 1)], [of('a', 2)]][looks++] ?? [] })
+  expect((await prepareFleet(fleet, settings())).held).toEqual([of('a', 2)])
+})

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { cli, type Said } from './support.ts'
+
+// The commands as people see them, over a `celery` of a few lines. The real one: `npm run test:fleets`.
+
+/** One worker with one queue; `paused` is a file. What runs is in the file `active`. */
+const CELERY = `#!/bin/sh
+case "$*" in
+*active_queues*) if [ -e paused ]; then echo '{"w1@h": []}'; else echo '{"w1@h": [{"name": "mails"}]}'; fi ;;
+*stats*) echo '{"w1@h": {"pid": 7, "uptime": 100}}' ;;
+*cancel_consumer*) touch paused; echo '[]' ;;
+*add_consumer*) [ -e stuck ] || rm -f paused; echo '[]' ;;
+*acks_late*) echo '{"w1@h": ["sync [acks_late=True]", "report [acks_late=False]"]}' ;;
+*reserved*|*scheduled*) echo '{"w1@h": []}' ;;
+*active*) cat active ;;
+esac
+`
+
+class Fake implements AsyncDisposable {
+  readonly folder: string
+
+  static async open(task?: string): Promise<Fake> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-fleet-'))
+    await writeFile(path.join(folder, 'celery'), CELERY)
+    await chmod(path.join(folder, 'celery'), 0o755)
+    const jobs = task === undefined ? [] : [{ id: 'c0ffee', name: task, time_start: Date.now() / 1_000 - 75 }]
+    await writeFile(path.join(folder, 'active'), JSON.stringify({ 'w1@h': jobs }))
+    return new Fake(folder)
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  run(verb: string, ...args: readonly string[]): Promise<Said> {
+    return cli(['deploy', verb, '--fleet', 'celery', '--celery', './celery -A proj', ...args], { cwd: this.folder })
+  }
+
+  get paused(): boolean {
+    return existsSync(path.join(this.folder, 'paused'))
+  }
+
+  get state(): string {
+    return path.join(this.folder, '.holdfast/deploy-celery.json')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+test('open: what may be interrupted runs on, the next commands are there, and what this pause is not', async () => {
+  await using fake = await Fake.open('sync')
+  const { code, stdout, stderr } = await fake.run('prepare')
+  expect(stdout).toMatch(/Ready to deploy after \d.*1 worker of celery: nothing is fetched any more/)
+  expect(stdout).toMatch(/sync +c0ffee +1m 1\ds +w1@h/)
+  expect(stdout).toContain("holdfast deploy finish --fleet celery --celery './celery -A proj'")
+  expect(stdout).toMatch(/does not expire/)
+  expect(stderr).toContain('./celery -A proj control -d w1@h add_consumer mails')
+  expect([code, fake.paused, existsSync(fake.state)]).toEqual([0, true, true])
+  const finish = await fake.run('finish')
+  expect(finish.stdout).toContain('Fetches again: w1@h: mails')
+  expect([finish.code, fake.paused, existsSync(fake.state)]).toEqual([0, false, false])
+})
+
+test('not open: the offender with its cure, everything fetches again, exit 1', async () => {
+  await using fake = await Fake.open('report')
+  const { code, stdout } = await fake.run('prepare', '--timeout', '1s')
+  expect(stdout).toMatch(/Not ready: .* are over\. Do not deploy\./)
+  expect(stdout).toMatch(/report +c0ffee +1m 1\ds +w1@h +make it shorter, or safe to repeat with acks_late=True/)
+  expect(stdout).toContain('Everything fetches again.')
+  expect([code, fake.paused, existsSync(fake.state)]).toEqual([1, false, false])
+  const named = await fake.run('prepare', '--timeout', '20s', '--interruptible', 'report')
+  expect(named.code).toBe(0)
+})
+
+test('what cannot be resumed is said, with the commands for it, and a later abort knows of it', async () => {
+  await using fake = await Fake.open('report')
+  await writeFile(path.join(fake.folder, 'stuck'), '')
+  const { code, stdout } = await fake.run('prepare', '--timeout', '1s')
+  expect(stdout).toMatch(/Not everything fetches again:\n +w1@h did not say that it fetches from mails again/)
+  expect(stdout).toContain('./celery -A proj control -d w1@h add_consumer mails')
+  expect([code, fake.paused]).toEqual([1, true])
+  expect((await fake.run('abort')).code).toBe(1)
+  await rm(path.join(fake.folder, 'stuck'))
+  expect((await fake.run('abort')).code).toBe(0)
+  expect([fake.paused, existsSync(fake.state)]).toEqual([false, false])
+})
+
+test('a gate that was killed: the next one goes on from there, and lets go of all of it', async () => {
+  await using fake = await Fake.open('report')
+  await mkdir(path.dirname(fake.state))
+  const old = {
+    system: 'celery',
+    since: '2026-01-01T00:00:00.000Z',
+    phase: 'waiting',
+    owner: { pid: 999_999_999, host: 'elsewhere' },
+  }
+  await writeFile(fake.state, JSON.stringify({ ...old, queues: [{ worker: 'w1@h', queue: 'mails' }] }))
+  await writeFile(path.join(fake.folder, 'paused'), '')
+  const { code, stderr } = await fake.run('prepare', '--timeout', '1s')
+  expect(stderr).toContain('Still paused since 2026-01-01T00:00:00.000Z')
+  expect([code, fake.paused, existsSync(fake.state)]).toEqual([1, false, false])
+})
+
+test('a state file that is nonsense, or where none can be: nothing is paused', async () => {
+  await using fake = await Fake.open()
+  await writeFile(path.join(fake.folder, 'nonsense'), '{ "queues')
+  const nonsense = await fake.run('prepare', '--state', 'nonsense')
+  expect(nonsense).toMatchObject({ code: 1, stderr: expect.stringMatching(/HF_FLEET_STATE/) })
+  expect(await readFile(path.join(fake.folder, 'nonsense'), 'utf8')).toBe('{ "queues')
+  const nowhere = await fake.run('prepare', '--state', '/dev/null/state')
+  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/HF_FLEET_STATE/) })
+  expect(fake.paused).toBe(false)
+})
+
+test.each([
+  [['--fleet', 'sidekiq'], /must be one of celery, bullmq/],
+  [['--fleet', 'celery', '--require', 'quiet'], /--require|Allowed choices/],
+  [['--fleet', 'celery', '--timeout', 'soon'], /--timeout/],
+  [['--fleet', 'celery', '--reply', '1ms'], /at least 100ms/],
+  [['--fleet', 'celery', '--celery', ' '], /must name a command/],
+  [['--fleet', 'bullmq'], /--redis/],
+  [['--fleet', 'bullmq', '--redis', 'redis://127.0.0.1:1'], /--queues/],
+])('%j cannot work: exit 2, and why', async (args, why) => {
+  const { code, stderr } = await cli(['deploy', 'prepare', ...args])
+  expect(stderr).toMatch(why)
+  expect(code).toBe(2)
+})
