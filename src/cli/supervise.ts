@@ -124,14 +124,17 @@ async function tellSystemd(supervisor: Supervisor): Promise<void> {
   }
 }
 
-function say(log: Log, { reason }: Stop, { drained }: SupervisorEnd): void {
+function say(log: Log, { reason }: Stop, { drained, released }: SupervisorEnd): void {
   if (drained === undefined) {
     log({ level: 'info', message: `Stopped by ${reason} before the worker had started`, event: 'stopped' })
     return
   }
   const { left, handedOff, finished, ms } = drained
   const done = `Worker stopped after ${formatDuration(ms)}: ${handedOff} handed off, ${finished} finished`
-  const rest = left === 0 ? '' : `, ${left} would not end: they were killed, and their jobs released`
+  const what = released
+    ? `${left} would not end: they were killed, and their jobs released`
+    : `${left} could not be given back: their jobs are free when the lease has run out`
+  const rest = left === 0 ? '' : `, ${what}`
   log({
     level: left === 0 ? 'info' : 'warn',
     message: done + rest,

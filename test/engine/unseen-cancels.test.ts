@@ -16,7 +16,7 @@ test('a cancel that a run did not see before it came to another end is carried o
   const t = jobs.task({ name: 't', queue: 'other', run: () => {} })
   const idle = jobs.task({ name: 'idle', run: () => {} })
   const ids = [(await jobs.enqueue(t)).id, (await jobs.enqueue(t)).id]
-  const gone = { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['other'], lease: 600_000 }
+  const gone = { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['other'], manifest: {}, lease: 600_000 }
   const worker = await registerWorker(db, gone)
   const bands = [{ lane: 1, priority: 5, mark: 0, most: 10 }]
   const taken = await claim(db, { worker, claim: 1, queue: 'other', tasks: '{t}', most: 10, bands })
