@@ -13,7 +13,7 @@ export async function offenders(stage: Stage): Promise<void> {
   for (let n = 1; n <= RUNS; n++) await stage.enqueue('charge-card', `usual ${n}`, USUAL_MS)
   for (let n = 1; n <= RUNS; n++) await stage.noted('charge-card', `usual ${n}`, 'end')
 
-  stage.step('A charge-card that hangs, a close-books in one large transaction, and a rebuild-index that is in nobody’s way')
+  stage.step('A charge-card that hangs, a close-books in one large transaction, and a rebuild-index, which is in no way')
   const [slow, books] = await Promise.all([
     stage.enqueue('charge-card', 'slow', SLOW_MS),
     stage.enqueue('close-books', 'all', SLOW_MS),
@@ -30,7 +30,7 @@ export async function offenders(stage: Stage): Promise<void> {
   const kept = new Map((report.offenders ?? []).map((each) => [each.job, each]))
   await Promise.all([stage.noted('charge-card', 'slow', 'end'), stage.noted('close-books', 'all', 'end')])
 
-  const block = (job: string) => out.split('\n\n')[0]?.split(/\n(?= {2}\S)/).find((text) => text.includes(job)) ?? ''
+  const block = (job: string) => new RegExp(`^  \\S+  job ${job} [^]*?(?=\\n  \\S|\\n\\n)`, 'm').exec(out)?.[0] ?? ''
   const [card, close] = [block(slow), block(books)]
   stage.fact('dry run: it would not pass now: exit code 1, and nothing was held', dry.code === 1 && row?.number === 1)
   stage.fact('prepare gave up: exit code 1', code === 1)

@@ -33,6 +33,7 @@ export interface Fact {
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const source = (file: string) => new URL(`./${file}.${EXTENSION}`, import.meta.url)
+const START = (release: number) => `HOLDFAST_GRACE=600s HOLDFAST_BUILD=release-${release} exec holdfast work`
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
 
@@ -61,7 +62,6 @@ export class Stage {
       ...clean,
       PATH: `${this.#path('bin')}${path.delimiter}${clean['PATH']}`,
       DATABASE_URL: url,
-      HOLDFAST_GRACE: '600s',
       HOLDFAST_DEMO_WITNESS: this.#witness,
       NO_COLOR: '1',
     }
@@ -93,7 +93,7 @@ export class Stage {
   }
 
   say(...lines: string[]): void {
-    for (const line of lines) this.#options.write(`   ${line}`)
+    for (const line of lines) this.#options.write(`   ${line}`.trimEnd())
   }
 
   /** Something that is true or not, for the verdict. */
@@ -142,7 +142,7 @@ export class Stage {
       path.join(folder, `holdfast.config.${EXTENSION}`),
       anchor(setConstant(code, 'SETTINGS', all), source('apps/shop')),
     )
-    await writeFile(path.join(folder, 'start.sh'), `HOLDFAST_BUILD=release-${number} exec holdfast work\n`)
+    await writeFile(path.join(folder, 'start.sh'), `${START(number)}\n`)
     await writeFile(path.join(folder, 'package.json'), '{ "name": "shop", "type": "module" }\n')
     if (number === 1) await symlink('release-1', this.#path('current'))
   }
@@ -163,11 +163,12 @@ export class Stage {
   async supervise(programs: readonly Program[]): Promise<void> {
     const control = new ProcessControl(this.folder, programs)
     this.#control = control
-    const [first] = programs
-    if (control.kind === 'supervisord') this.say('supervisord, as installed here, starts the workers:', '')
+    if (control.kind === 'supervisord') this.say('supervisord, the one that is installed here, starts the programs:', '')
     else this.say('supervisord is not installed: a stand-in stops and starts programs as it would.', '')
-    if (first !== undefined) for (const line of ProcessControl.section(first)) this.say(`    ${this.plain(line)}`)
-    this.say('')
+    // One of each kind.
+    const kinds = programs.filter(({ command }, n) => programs.findIndex((each) => each.command === command) === n)
+    for (const line of kinds.flatMap((each) => ProcessControl.section(each))) this.say(`    ${this.#short(line)}`)
+    this.say('', `start.sh: ${START(1)}`, '')
     await control.start(this.#path('bin'), this.#env)
     const workers = programs.filter(({ command }) => command === 'sh start.sh')
     await this.workers('release-1', workers.length)
@@ -232,9 +233,8 @@ export class Stage {
     }
   }
 
-  /** As it would be written in the folder of the shop. */
-  plain(line: string): string {
-    return line.replaceAll(`${this.folder}/`, '')
+  #short(line: string): string {
+    return line.replaceAll(`${this.folder}/`, '').replaceAll(this.folder, '.')
   }
 
   /** At once, whatever runs. */

@@ -2,6 +2,9 @@ import { eachOnce } from './notes.ts'
 import type { Stage } from './stage.ts'
 
 const ITEMS = 1_200
+/** What a charge-card usually takes, and how many it takes to know that. */
+const USUAL_MS = 100
+const USUAL = 8
 /** Longer than the ten seconds that stand for ten minutes. */
 const CHARGE_MS = 14_000
 
@@ -12,8 +15,9 @@ export async function taskmaster(stage: Stage): Promise<void> {
   await stage.db.query('create table plain_queue (id serial primary key, task text, key text, ms int)')
   stage.step('Before: a plain worker. Its tasks leave the queue when they are taken, and it ends its task at SIGTERM')
   await stage.supervise([await stage.plainWorker('plain'), stage.worker('worker-1'), stage.worker('worker-2')])
+  for (let n = 1; n <= USUAL; n++) await stage.enqueue('charge-card', `usual ${n}`, USUAL_MS)
   await before(stage)
-  stage.step('Now Holdfast: a charge-card of fourteen minutes, which cannot be interrupted, and a rebuild-index, which can')
+  stage.step('Now Holdfast: a charge-card hangs for fourteen minutes and cannot be interrupted; a rebuild-index runs, which can')
   const index = await stage.enqueue('rebuild-index', 'index', ITEMS)
   await stage.noted('rebuild-index', index, 'item')
   await refused(stage)
@@ -25,7 +29,7 @@ async function before(stage: Stage): Promise<void> {
     `insert into plain_queue (task, key, ms) values ('charge-card', 'plain', ${CHARGE_MS}), ('send-receipt', 'plain', 0)`,
   )
   const begun = await stage.noted('charge-card', 'plain', 'begin')
-  stage.say(`A charge-card of fourteen minutes has begun, and a send-receipt waits behind it. Somebody deploys:`, '')
+  stage.say(`A charge-card hangs for fourteen minutes, and a send-receipt waits behind it. Somebody deploys:`, '')
   const asked = Date.now()
   const restart = await stage.run('supervisorctl restart plain')
   const receipt = await stage.noted('send-receipt', 'plain', 'end')
