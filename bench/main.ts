@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { deploy } from './cases/deploy.ts'
 import { enqueue } from './cases/enqueue.ts'
+import { gate } from './cases/gate.ts'
 import { handoff } from './cases/handoff.ts'
 import { isolate } from './cases/isolate.ts'
 import { iteration } from './cases/iteration.ts'
@@ -13,7 +14,7 @@ import { snapshot } from './cases/snapshot.ts'
 import { wal } from './cases/wal.ts'
 import { runCases } from './support/run.ts'
 
-const CASES = [noop, enqueue, pickup, handoff, lost, deploy, isolate, iteration, snapshot, runtime, memory, wal]
+const CASES = [noop, enqueue, pickup, handoff, lost, gate, deploy, isolate, iteration, snapshot, runtime, memory, wal]
 
 const USAGE = `npm run bench -- [case…] [--quick] [--pairs n] [--hold seconds] [--json]
 npm run bench -- list

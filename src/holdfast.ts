@@ -4,7 +4,8 @@ import { enqueueMany } from './engine/enqueue-many.ts'
 import { insideOf } from './engine/inside.ts'
 import { jobTemplate, newJob } from './engine/new-job.ts'
 import { clientOf, withApp, withClient } from './internals.ts'
-import { resolveConfig } from './model/config.ts'
+import { checkGrace, resolveConfig } from './model/config.ts'
+import type { Duration } from './model/duration.ts'
 import { HoldfastError } from './model/errors.ts'
 import { MAX_INPUT_BYTES } from './model/json.ts'
 import { checkName } from './model/name.ts'
@@ -106,15 +107,12 @@ function app(jobs: Holdfast<string, unknown>, options: AppOptions): App<string, 
     throw new HoldfastError('HF_CONFIG', 'app() must be called on the client that holdfast() gave')
   const { tasks, defaults, shutdown, lease, concurrency, pollInterval, policy, history } = options
   const registry = createRegistry(tasks, defaults)
-  const configure = (grace: string | undefined) =>
-    resolveConfig({
-      lease,
-      concurrency,
-      pollInterval,
-      policy,
-      history,
-      shutdown: { ...shutdown, ...(shutdown?.grace === undefined && grace !== undefined && { grace: grace as never }) },
-    })
+  const configure = (set: string | undefined) => {
+    const grace = shutdown?.grace === undefined ? set : undefined
+    if (grace !== undefined) checkGrace(grace as Duration, 'HOLDFAST_GRACE')
+    const asked = { ...shutdown, ...(grace !== undefined && { grace: grace as Duration }) }
+    return resolveConfig({ lease, concurrency, pollInterval, policy, history, shutdown: asked })
+  }
   configure(undefined)
   const made: App<string, unknown> = {
     jobs,

@@ -6,6 +6,7 @@ import { GATE } from '../../src/engine/wake.ts'
 import { Database } from '../../src/store/db.ts'
 import { endDeploy } from '../../src/store/deploys.ts'
 import { wake } from '../../src/store/enqueue.ts'
+import { migrate } from '../../src/store/migrate.ts'
 import { buildPackage } from '../support/build.ts'
 import type { Bench, BenchCase } from '../support/case.ts'
 import type { Child, Message } from '../support/child.ts'
@@ -15,9 +16,8 @@ import { check } from '../support/result.ts'
 import { number, withClient } from '../support/server.ts'
 import { fill } from '../support/slice.ts'
 import { median, percentile, summarize } from '../support/statistics.ts'
-import { fleet } from '../systems/fleet.ts'
+import { fleet, WITNESS } from '../systems/fleet.ts'
 import { holdfast } from '../systems/holdfast.ts'
-import { payload } from '../systems/system.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const POLL_MS = 1_000
@@ -36,9 +36,7 @@ async function run({ server, pairs, quick, say }: Bench) {
   const size = quick ? 3 : 20
   const repeats = quick ? 2 : pairs * 4
   const url = await server.create('gate')
-  const { jobs, noop } = fleet(url)
-  // Makes the tables, so that twenty workers need not.
-  await jobs.enqueue(noop, payload(0))
+  await makeTables(url)
 
   say(`${size} idle workers, with LISTEN`)
   const listening = await startFleet(url, size)
@@ -56,32 +54,55 @@ async function run({ server, pairs, quick, say }: Bench) {
   delete process.env['HOLDFAST_LISTEN_URL']
 
   const cycles = await underLoad(url, quick ? 3 : 50, quick ? 20_000 : 900_000, say)
-  await jobs.close()
   await server.drop('gate')
   return {
-    settings: { workers: size, repeats, cycles: cycles.back.length, worker: 'defaults: LISTEN, poll 1 s, concurrency 100, lease 12 s' },
+    settings: {
+      workers: size,
+      repeats,
+      cycles: cycles.back.length,
+      worker: 'defaults: LISTEN, poll 1 s, concurrency 100, lease 12 s',
+    },
     rows: [
       rowOf('command, idle fleet: start to exit 0', idle),
       rowOf('answers, with LISTEN', heard),
       rowOf('answers, without LISTEN', polled),
-      rowOf('--require idle, only resumable work: until nothing runs', resumable.map(({ ms }) => ms)),
+      rowOf(
+        '--require idle, only resumable work: until nothing runs',
+        resumable.map(({ ms }) => ms),
+      ),
       rowOf('throughput back after abort', cycles.back),
     ],
     targets: [
       target('the command on an idle fleet, p50', percentile(idle, 50), 1_000, idle),
       target('answers with LISTEN, p99', percentile(heard, 99), 500, heard),
       target('answers without LISTEN, p99', percentile(polled, 99), ONE_POLL_MS, polled),
-      target('idle with only resumable work, slowest', Math.max(...resumable.map(({ ms }) => ms)), 2_000, resumable.map(({ ms }) => ms)),
+      target(
+        'idle with only resumable work, slowest',
+        Math.max(...resumable.map(({ ms }) => ms)),
+        2_000,
+        resumable.map(({ ms }) => ms),
+      ),
       target('throughput back after abort, slowest', Math.max(...cycles.back), 1_000, cycles.back),
     ],
     checks: [
       check('every gate of an idle fleet passed', idle.length === repeats, idle.length),
-      check('nothing ran behind an idle gate', resumable.every(({ running }) => running === 0), resumable.length),
+      check(
+        'nothing ran behind an idle gate',
+        resumable.every(({ running }) => running === 0),
+        resumable.length,
+      ),
       check('nothing ran while held under load', cycles.ranHeld === 0, cycles.ranHeld),
       check('no job was lost under load', cycles.left === 0 && cycles.doubled === 0, JSON.stringify(cycles.counts)),
     ],
     raw: { idle, heard, polled, resumable, cycles },
   }
+}
+
+async function makeTables(url: string): Promise<void> {
+  const db = new Database({ url, schema: 'holdfast', connections: 1 })
+  await migrate(db, '0.0.0')
+  await db.query(WITNESS)
+  await db.close()
 }
 
 function startFleet(url: string, size: number): Promise<Child[]> {
@@ -192,11 +213,19 @@ async function underLoad(url: string, cycles: number, waiting: number, say: (lin
   await withClient(url, async (client) => {
     while ((await number(client, `select count(*) from holdfast.job where queue = 'bench'`)) > 0) await sleep(200)
   })
-  const samples = await Promise.all(workers.map((worker) => worker.ask<Message & { handled: number }>({ said: 'sample' })))
+  const samples = await Promise.all(
+    workers.map((worker) => worker.ask<Message & { handled: number }>({ said: 'sample' })),
+  )
   const handled = samples.reduce((sum, sample) => sum + sample.handled, 0)
   await Promise.all(workers.map(stop))
   const counts = { waiting, handled }
-  return { back, ranHeld: Math.round(ranHeld), left: Math.max(0, waiting - handled), doubled: Math.max(0, handled - waiting), counts }
+  return {
+    back,
+    ranHeld: Math.round(ranHeld),
+    left: Math.max(0, waiting - handled),
+    doubled: Math.max(0, handled - waiting),
+    counts,
+  }
 }
 
 function handledAt({ timeline }: Timeline, at: number): number {

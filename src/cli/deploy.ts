@@ -56,6 +56,17 @@ export const define: Define = (program) => {
     .addOption(JSON_OUT)
     .action(async (what, number, options) => (await import('./deploy-steer.ts')).mark(what, number, options))
 
+  deploy
+    .command('plan')
+    .description('which live workers run other code than this, and in what it differs')
+    .option('--build <id>', 'the build of this code (default: HOLDFAST_BUILD, else the git commit)')
+    .addOption(CONFIG)
+    .addOption(SCHEMA)
+    .addOption(JSON_OUT)
+    .action(async (options) => {
+      process.exitCode = await (await import('./deploy-plan.ts')).plan(options)
+    })
+
   fleet(deploy.command('finish'))
     .description('the new code runs: every worker claims')
     .argument('[number]', 'which deploy (default: the only one)')

@@ -44,7 +44,9 @@ function reportOf(error: unknown): FailureReport {
 
 function forPeople({ code, message, cure }: FailureReport, error: unknown): string {
   const { red, dim } = errorColors
-  const head = `${red('error')} ${printable(message)}`
+  // A list is one of ours: whatever else is quoted in a message was made printable there.
+  const lines = cure === undefined ? [message] : message.trimEnd().split('\n')
+  const head = `${red('error')} ${lines.map(printable).join('\n')}`
   if (error instanceof UsageError) return head
   if (cure !== undefined) return `${head} ${dim(`[${code}]`)}\n  ${printable(cure)}`
   const stack = error instanceof Error ? framesOf(error) : ''

@@ -9,7 +9,7 @@ import { serveHealth } from '../surfaces/health.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { renderMetrics } from '../surfaces/metrics.ts'
 import { wholeNumber } from './arguments.ts'
-import { EXIT } from './failure.ts'
+import { EXIT, UsageError } from './failure.ts'
 import { plural } from './format.ts'
 import { goOnWithoutReader } from './output.ts'
 import { Stop } from './stop.ts'
@@ -35,6 +35,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   const processes = processesOf(options.processes)
   concurrencyOf(options.concurrency)
+  const port = portOf(options)
   const stop = new Stop((reason, leftMs) => {
     const runs = supervisor.running
     log({
@@ -60,7 +61,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
     sayStopping(process.env['NOTIFY_SOCKET'])
     supervisor.stop(stop.reason)
   })
-  await using _health = await openHealth(options, supervisor, log)
+  await using _health = await openHealth(port, options.host ?? '127.0.0.1', supervisor, log)
   if (!stop.signal.aborted) supervisor.start()
   else supervisor.stop(stop.reason)
   void tellSystemd(supervisor)
@@ -73,7 +74,13 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
 function processesOf(processes: string | undefined): number {
   if (processes === undefined) return 1
   if (processes === 'auto') return availableParallelism()
-  return wholeNumber(processes, 1, 256, '--processes')
+  return wholeNumber(processes, 1, 256, '--processes (if not `auto`)')
+}
+
+function portOf({ port, host }: SuperviseOptions): number | undefined {
+  if (port !== undefined) return wholeNumber(port, 0, 65_535, '--port')
+  if (host === undefined) return undefined
+  throw new UsageError('--host goes with --port: without a port, nothing is listened to.')
 }
 
 /** The same program with the same arguments, options of node included. */
@@ -93,7 +100,7 @@ function watchWrapper(log: Log, stop: Stop): void {
   watchParent(() => stop.request(`the end of ${wrapper}, which started it`))
 }
 
-async function openHealth({ port, host = '127.0.0.1' }: SuperviseOptions, supervisor: Supervisor, log: Log) {
+async function openHealth(port: number | undefined, host: string, supervisor: Supervisor, log: Log) {
   if (port === undefined) return undefined
   const unready = async (): Promise<string | undefined> => {
     if (supervisor.stopping) return 'stopping'
@@ -103,7 +110,7 @@ async function openHealth({ port, host = '127.0.0.1' }: SuperviseOptions, superv
     return undefined
   }
   const health = { unready, metrics: () => renderMetrics(supervisorMetrics(supervisor)) }
-  const server = await serveHealth(health, wholeNumber(port, 0, 65_535, '--port'), host)
+  const server = await serveHealth(health, port, host)
   log({ level: 'info', message: `Health and metrics at ${server.url}`, event: 'listening', url: server.url })
   return server
 }
@@ -117,14 +124,17 @@ async function tellSystemd(supervisor: Supervisor): Promise<void> {
   }
 }
 
-function say(log: Log, { reason }: Stop, { drained }: SupervisorEnd): void {
+function say(log: Log, { reason }: Stop, { drained, released }: SupervisorEnd): void {
   if (drained === undefined) {
     log({ level: 'info', message: `Stopped by ${reason} before the worker had started`, event: 'stopped' })
     return
   }
   const { left, handedOff, finished, ms } = drained
   const done = `Worker stopped after ${formatDuration(ms)}: ${handedOff} handed off, ${finished} finished`
-  const rest = left === 0 ? '' : `, ${left} would not end: they were killed, and their jobs released`
+  const what = released
+    ? `${left} would not end: they were killed, and their jobs released`
+    : `${left} could not be given back: their jobs are free when the lease has run out`
+  const rest = left === 0 ? '' : `, ${what}`
   log({
     level: left === 0 ? 'info' : 'warn',
     message: done + rest,

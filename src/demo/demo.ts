@@ -74,7 +74,7 @@ function batchSizes(places: Places, every: number): number[] {
   return [size, Math.max(1, Math.floor(size * 0.8))]
 }
 
-async function clear(folder: string): Promise<void> {
+export async function clear(folder: string): Promise<void> {
   // A link, when the server's user could not reach the folder.
   const data = await realpath(path.join(folder, '.holdfast', 'pg')).catch(() => folder)
   for (const each of [data, folder]) await rm(each, { recursive: true, force: true, maxRetries: 5 })

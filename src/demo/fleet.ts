@@ -76,7 +76,7 @@ export class Fleet {
 }
 
 /** Without what this process was started with: npm's marks, another database, options of node. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   const given = Object.entries(process.env)
   return Object.fromEntries(
     given.filter(([name]) => !/^(npm_|HOLDFAST_|NODE_OPTIONS$|NODE_ENV$|DATABASE_URL$)/i.test(name)),

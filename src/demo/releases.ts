@@ -18,10 +18,7 @@ export async function writeRelease(number: number, batch: number, home: string):
   const folder = path.join(home, build)
   const app = path.join(folder, `holdfast.config${EXTENSION}`)
   const text = await readFile(SOURCE, 'utf8')
-  const code = set(set(text, 'RELEASE', number), 'BATCH', batch).replaceAll(
-    /(from\s+)(['"])(\.[^'"]+)\2/g,
-    (_, from: string, __, file: string) => `${from}${JSON.stringify(new URL(file, SOURCE).href)}`,
-  )
+  const code = anchor(setConstant(setConstant(text, 'RELEASE', number), 'BATCH', batch), SOURCE)
   await mkdir(folder)
   await writeFile(app, code)
   await writeFile(
@@ -31,8 +28,17 @@ export async function writeRelease(number: number, batch: number, home: string):
   return { number, build, folder, app }
 }
 
-function set(code: string, name: string, value: number): string {
+/** @param value plain JSON */
+export function setConstant(code: string, name: string, value: unknown): string {
   const found = new RegExp(`^const ${name} = .*$`, 'm')
   if (!found.test(code)) throw new Error(`There is no constant ${name} in the code of the demo`)
-  return code.replace(found, `const ${name} = ${value}`)
+  return code.replace(found, () => `const ${name} = ${JSON.stringify(value)}`)
+}
+
+/** Code that lies elsewhere than its source still imports what its source does. */
+export function anchor(code: string, source: URL): string {
+  return code.replaceAll(
+    /(from\s+)(['"])(\.[^'"]+)\2/g,
+    (_, from: string, __, file: string) => `${from}${JSON.stringify(new URL(file, source).href)}`,
+  )
 }

@@ -36,7 +36,11 @@ export class Executor {
     if (attempt.job.expired) return ended({ kind: 'expired' })
     if (attempt.task.delivery === 'at-most-once') {
       this.#starter.start(attempt).then(
-        (started) => (started ? this.#call(attempt, ended) : ended({ kind: 'interrupted', reason: 'lease-lost' })),
+        // The answer may come so late that others have called the job lost: then somebody may have seen to it already.
+        (started) =>
+          started && attempt.ledger.held
+            ? this.#call(attempt, ended)
+            : ended({ kind: 'interrupted', reason: 'lease-lost' }),
         () => ended({ kind: 'lost' }),
       )
       return

@@ -1,3 +1,4 @@
+import { isHoldfastError } from '../model/errors.ts'
 import type { InterruptReason, Outcome } from '../model/outcome.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
 import type { Claimed } from '../store/claims.ts'
@@ -169,11 +170,19 @@ export class Runs {
           attempt.settled = written
           this.#settle(attempt, planOf(attempt, outcome))
         },
-        (error: unknown) => this.#settle(attempt, planOf(attempt, outcomeOfError(attempt, error, this.#options.db))),
+        (error: unknown) => this.#settle(attempt, planOf(attempt, this.#outcomeOfLastWrite(attempt, error))),
       )
       return
     }
     this.#settle(attempt, planOf(attempt, outcome))
+  }
+
+  /** Its code was over by then: that this process stood still in the middle of the engine's own transaction is no fault of it. */
+  #outcomeOfLastWrite(attempt: Attempt, error: unknown): Outcome {
+    const again = isHoldfastError(error, 'HF_TX_IDLE') && attempt.task.delivery !== 'at-most-once'
+    if (again)
+      return { kind: 'snoozed', until: { kind: 'delay', ms: 0 }, reason: 'its process stood still while it completed' }
+    return outcomeOfError(attempt, error, this.#options.db)
   }
 
   #settle(attempt: Attempt, plan: SettlePlan): void {

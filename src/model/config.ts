@@ -106,11 +106,16 @@ function resolveHistory(options: NonNullable<ConfigOptions['history']>): Resolve
   return Object.freeze({ completed, keepMs: checkDuration(keep ?? '30d', DAY, 3_650 * DAY, 'history.keep') })
 }
 
+/** @param what where it was said: the app's option, or HOLDFAST_GRACE */
+export function checkGrace(grace: Duration, what: string): number {
+  return checkDuration(grace, 0, 7 * DAY, what)
+}
+
 function resolveShutdown(options: NonNullable<ConfigOptions['shutdown']>): ResolvedConfig['shutdown'] {
   const { grace, mode: given, signals = {} } = checkKeys(options, ['grace', 'mode', 'signals'], 'shutdown')
   const mode = checkChoice(given ?? 'hand-off', SHUTDOWN_MODES, 'shutdown.mode')
   const { SIGTERM = mode, SIGINT = mode } = checkKeys(signals, ['SIGTERM', 'SIGINT'], 'shutdown.signals')
-  const graceMs = checkDuration(grace ?? '30s', 0, 7 * DAY, 'shutdown.grace')
+  const graceMs = checkGrace(grace ?? '30s', 'shutdown.grace')
   const budgetMs = shutdownBudget(graceMs)
   return Object.freeze({
     mode,

@@ -169,6 +169,11 @@ export const ERRORS = {
     cause: 'This worker lost its lease, so its jobs now belong to other workers.',
     cure: 'Nothing to repair: the run stopped and its writes are refused. If it happens often, look for code that blocks the process for longer than the lease, or raise `lease`.',
   },
+  HF_LISTEN: {
+    cause:
+      'There is nothing to be listened to where `--port` and `--host` of `holdfast work` say: the port is taken, or the address is not one of this machine.',
+    cure: 'Take another `--port` (0: any that is free), or end what listens there: often an older worker. `--host` takes an address of this machine; `0.0.0.0` means all of them.',
+  },
   HF_MAX_FINISH: {
     cause:
       'A task that may not be interrupted has a time limit longer than `policy.maxFinish`, so that a deploy could not wait for it.',

@@ -31,6 +31,11 @@ const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
 /** How long a transaction around user code may be open. */
 export const MAX_TRANSACTION_MS = 5 * 60_000
+/**
+ * Of every transaction, unless what opens it says otherwise: the server ends one whose process stands still in the middle of it, or the locks
+ * that it holds (a job's row, a partition of the history) would hold up all others for as long as it is frozen.
+ */
+const WHEN_FROZEN = 'set local idle_in_transaction_session_timeout = 5000'
 
 /**
  * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: statements are
@@ -113,7 +118,7 @@ export class Database {
     }, maxAge)
     try {
       // Not awaited: it travels together with the first statement of the work. When it fails, that statement fails too.
-      const begun = client.query(`begin;${open}`)
+      const begun = client.query(`begin;${WHEN_FROZEN};${open}`)
       begun.catch(ignore)
       const result = await work(client)
       await begun

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { HoldfastError } from '../model/errors.ts'
 
 export interface Health {
   /** Why it takes no work now; undefined: it is ready. */
@@ -54,10 +55,23 @@ async function answer(health: Health, url: string, response: ServerResponse): Pr
 
 function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFailure(error, port, host)))
     server.listen(port, host, () => {
-      server.off('error', reject)
+      server.removeAllListeners('error')
       resolve()
     })
   })
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens there',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'nobody knows a host of that name',
+  EAI_AGAIN: 'the name of the host cannot be looked up now',
+  EACCES: 'this user may not listen there: ports below 1024 are often for root alone',
+}
+
+function listenFailure(error: NodeJS.ErrnoException, port: number, host: string): HoldfastError {
+  const why = REASONS[error.code ?? ''] ?? error.message
+  return new HoldfastError('HF_LISTEN', `Port ${port} of ${host} cannot be listened to: ${why}.`, { cause: error })
 }

@@ -1,11 +1,13 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { run } from '../../src/cli/program.ts'
 import { RELEASE } from '../../src/release.ts'
-import { cli, MAIN, type Said, start } from './support.ts'
+import { cli, config, MAIN, project, type Said, start } from './support.ts'
 
 let nowhere: string
 beforeAll(async () => {
@@ -32,6 +34,11 @@ describe('a command line that cannot work exits with 2, and says what would', ()
     ['enqueue t --after 2026-13-01', "--after is no date: '2026-13-01'"],
     ['migrate --sql', '--sql goes with --dry-run.'],
     ['work --concurrency many', "--concurrency must be a whole number from 1 to 10000, not 'many'."],
+    ['work --processes 0', "--processes (if not `auto`) must be a whole number from 1 to 256, not '0'."],
+    ['work --processes many', "--processes (if not `auto`) must be a whole number from 1 to 256, not 'many'."],
+    ['work --port 80000', "--port must be a whole number from 0 to 65535, not '80000'."],
+    ['work --port x', "--port must be a whole number from 0 to 65535, not 'x'."],
+    ['work --host 127.0.0.1', '--host goes with --port'],
   ])('holdfast %s', async ([line, words]) => {
     const { code, stdout, stderr } = await inside(line.split(' '))
     expect(stderr).toContain(words)
@@ -44,6 +51,13 @@ describe.concurrent('what cannot be done exits with 1, and says the cure', () =>
   test.for<[string, Record<string, string>, string, RegExp]>([
     ['jobs list', {}, 'HF_CONFIG_NOT_FOUND', /DATABASE_URL is not set.*holdfast init/s],
     ['work', {}, 'HF_CONFIG_NOT_FOUND', /holdfast init/],
+    [
+      'work --port 0 --host 203.0.113.7',
+      {},
+      'HF_LISTEN',
+      /Port 0 of 203\.0\.113\.7 cannot be listened to: this machine does/,
+    ],
+    ['work --port 0 --host no.such.invalid', {}, 'HF_LISTEN', /no\.such\.invalid cannot be listened to: .*name/],
     ['queues --config nope.ts', {}, 'HF_CONFIG_NOT_FOUND', /There is no file .*nope\.ts/],
     ['queues', NO_SERVER, 'HF_DATABASE_DOWN', /ECONNREFUSED/],
     ['queues', { DATABASE_URL: 'postgres://me:s3cret@127.0.0.1:99999/db' }, 'HF_DATABASE_REFUSED', /Invalid URL/],
@@ -111,3 +125,67 @@ async function inside(argv: string[]): Promise<Said> {
     for (const spy of spies) spy.mockRestore()
   }
 }
+
+test('a port that is taken is named, and who may have taken it', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const { code, stderr } = await cli(['work', '--port', String(port)], { cwd: nowhere })
+  taken.close()
+  expect(stderr).toContain(
+    `error Port ${port} of 127.0.0.1 cannot be listened to: something else listens there. [HF_LISTEN]\n`,
+  )
+  expect(stderr).toContain('often an older worker')
+  expect(code).toBe(1)
+})
+
+describe.concurrent('an app that cannot work is refused at its start, with every task on a line of its own', () => {
+  test.for<[string, string, Record<string, string>, string, string]>([
+    [
+      'a grace without a unit',
+      '',
+      { HOLDFAST_GRACE: '30' },
+      'HF_DURATION',
+      "HOLDFAST_GRACE must be a number and a unit, like '20s'",
+    ],
+    ['a grace of words', '', { HOLDFAST_GRACE: 'soon' }, 'HF_DURATION', 'HOLDFAST_GRACE must be a number and a unit'],
+    [
+      'a grace too long',
+      '',
+      { HOLDFAST_GRACE: '8d' },
+      'HF_CONFIG',
+      'HOLDFAST_GRACE must be a duration from 0ms to 7d, not "8d"',
+    ],
+    ['a mode', '', { HOLDFAST_SIGTERM: 'hot' }, 'HF_CONFIG', 'HOLDFAST_SIGTERM must be one of hand-off, finish, cold'],
+    [
+      'a place',
+      ", isolate: 'x'",
+      {},
+      'HF_CONFIG',
+      'isolate of task a must be true, false, \'thread\' or an object, not "x"',
+    ],
+    [
+      'a legacy without an end',
+      ", legacy: { reason: 'old' }",
+      {},
+      'HF_CONFIG',
+      "until in legacy of task a must be a day like '2027-03-31'",
+    ],
+    [
+      'tasks that are too long',
+      ", timeLimit: '5m'",
+      {},
+      'HF_MAX_FINISH',
+      ':\n  a: it may take 5m. Lower its timeLimit to 27s if',
+    ],
+    ['the second of them', ", timeLimit: '5m'", {}, 'HF_MAX_FINISH', "YYYY-MM-DD' }.\n  b: it may take 6m. Lower"],
+  ])('%s', async ([, more, env, errorCode, words], { expect }) => {
+    const tasks = `jobs.task({ name: 'a', run() {}${more} })${more.includes('5m') ? ", jobs.task({ name: 'b', timeLimit: '6m', run() {} })" : ''}`
+    await using app = await project({ 'holdfast.config.ts': config(tasks) })
+    const { code, stderr } = await cli(['work'], { cwd: app.folder, env: { ...NO_SERVER, ...env } })
+    expect(stderr).toContain(words)
+    expect(stderr).toContain(`[${errorCode}]`)
+    expect(stderr).not.toMatch(/^ +at |s3cret/m)
+    expect(code).toBe(1)
+  })
+})

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { type Prepared, type PrepareOptions, type Progress, prepare } from '../../src/deploy/gate/prepare.ts'
-import { GATE } from '../../src/engine/wake.ts'
+import { type Prepared, type Progress, prepare } from '../../src/deploy/gate/prepare.ts'
 import { range } from '../../src/sources.ts'
-import { type DeployScope, endDeploy, listDeploys, markDeploy, renewDeploy } from '../../src/store/deploys.ts'
-import { wake } from '../../src/store/enqueue.ts'
+import { type DeployScope, listDeploys, markDeploy, renewDeploy } from '../../src/store/deploys.ts'
 import { type Stage, type StagedWorker, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
+import { end, options } from './support.ts'
 
 const stages = useStages()
 vi.setConfig({ testTimeout: 120_000 })
@@ -45,28 +44,6 @@ function shop(stage: Stage) {
   const quick = jobs.task({ name: 'quick', queue: 'fast', run() {} })
   const app = jobs.app({ tasks: [finishes, restarts, resumes, quick] })
   return { jobs, app, finishes, restarts, resumes, quick, begun, end: (name: string) => gates.get(name)?.() }
-}
-
-function options(stage: Stage, given: Partial<PrepareOptions> = {}): PrepareOptions {
-  return {
-    db: stage.db,
-    listenUrl: stage.database,
-    owner: 'test',
-    reason: 'a test',
-    build: undefined,
-    scope: {},
-    require: 'interruptible',
-    timeout: 30_000,
-    hold: 60_000,
-    signal: new AbortController().signal,
-    ...given,
-  }
-}
-
-/** Ends a deploy as the commands do. */
-async function end(stage: Stage, number: number, state: 'finished' | 'aborted' = 'finished'): Promise<void> {
-  await endDeploy(stage.db, number, { state, from: ['held', 'migrating'] })
-  await wake(stage.db, GATE)
 }
 
 const claims = (worker: StagedWorker) => until(() => worker.claiming, { what: 'the worker claims' })

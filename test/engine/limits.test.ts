@@ -21,6 +21,7 @@ import {
   steady,
   stuck,
   stuckAlone,
+  transacts,
   waits,
   walks,
 } from '../fixtures/apps/limits.ts'
@@ -310,6 +311,20 @@ test('a process that was frozen past both limits gives its code the time to end'
   expect(await yard.stage.ended(id)).toMatchObject({ state: 'failed', error: { code: 'HF_TIME_LIMIT' } })
   await sleep(1_000)
   expect(worker.ended).toBeUndefined()
+})
+
+test('a process that was frozen in a transaction, which the server has ended meanwhile, fails no job for that', async () => {
+  await using yard = await openYard()
+  // A transaction may stand idle for two thirds of the lease: it is ended while the process is frozen, and nobody can write any more after that.
+  await using worker = await yard.worker({ env: { LEASE: '9s' } })
+  const { id } = await yard.jobs.enqueue(transacts)
+  await begun(yard, 'transacts')
+  await sleep(4_500)
+  worker.signal('SIGSTOP')
+  await sleep(3_000)
+  worker.signal('SIGCONT')
+  expect(await yard.stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, losses: 0, items: 2 })
+  expect(await worker.logged('Job snoozed')).toMatchObject({ job: id, msg: expect.stringContaining('HF_TX_IDLE') })
 })
 
 test('a supervised process says so, hands off, and dies', async () => {

@@ -24,6 +24,11 @@ export interface TestProxy extends AsyncDisposable {
    * `lost: 'answer'`: it does, and the connection breaks when the server has begun to answer. Resolves when it has happened.
    */
   cut(at: Trigger, lost: 'message' | 'answer'): Promise<void>
+  /**
+   * Holds what a connection sends from the message with this text on, or what it is answered from then on, once. Resolves when the message
+   * is there, or the server has begun to answer, with what lets it pass.
+   */
+  hold(text: string, what: 'message' | 'answer'): Promise<() => void>
   close(): Promise<void>
 }
 
@@ -34,11 +39,18 @@ interface Cut {
   seen: number
 }
 
+interface Hold {
+  readonly text: string
+  readonly what: 'message' | 'answer'
+  readonly done: (release: () => void) => void
+}
+
 /** A TCP proxy before PostgreSQL, on loopback, that misbehaves on demand. It knows the protocol's messages, and nothing of what they say. */
 export async function openProxy(target: string): Promise<TestProxy> {
   const { hostname, port } = new URL(target)
   const links = new Set<Link>()
   let cut: Cut | undefined
+  let hold: Hold | undefined
 
   const due = (bytes: number, message: Buffer): Cut | undefined => {
     if (cut === undefined) return undefined
@@ -61,6 +73,11 @@ export async function openProxy(target: string): Promise<TestProxy> {
     links.add(link)
     link.onClose = () => links.delete(link)
     link.onMessage = (message) => {
+      if (hold !== undefined && message.includes(hold.text)) {
+        const { what, done } = hold
+        hold = undefined
+        link.hold(what, done)
+      }
       const now = due(message.length, message)
       if (now === undefined) return 'forward'
       if (now.lost === 'answer') {
@@ -87,6 +104,10 @@ export async function openProxy(target: string): Promise<TestProxy> {
       new Promise((done) => {
         cut = { at, lost, done, seen: 0 }
       }),
+    hold: (text, what) =>
+      new Promise((done) => {
+        hold = { text, what, done }
+      }),
     async close() {
       proxy.reset()
       await new Promise((resolve) => server.close(resolve))
@@ -109,6 +130,11 @@ class Link {
   readonly #server: Socket
   #rest: Buffer = Buffer.alloc(0)
   #started = false
+  readonly #held: { message: (() => void)[] | undefined; answer: (() => void)[] | undefined } = {
+    message: undefined,
+    answer: undefined,
+  }
+  #onKept = (): void => {}
 
   constructor(client: Socket, server: Socket, weather: Pick<TestProxy, 'latency' | 'blackhole'>) {
     this.#client = client
@@ -121,10 +147,32 @@ class Link {
     client.setNoDelay()
     server.setNoDelay()
     client.on('data', (chunk) => late(() => this.#fromClient(chunk)))
-    server.on('data', (chunk) => late(() => (this.onAnswer ? this.onAnswer() : client.write(chunk))))
+    server.on('data', (chunk) =>
+      late(() => (this.onAnswer ? this.onAnswer() : this.#pass('answer', () => client.write(chunk)))),
+    )
     for (const socket of [client, server]) {
       socket.on('error', () => this.reset())
       socket.on('close', () => this.reset())
+    }
+  }
+
+  /** Keeps what goes one way, from the next of it on, until what `done` is given is called. */
+  hold(what: 'message' | 'answer', done: Hold['done']): void {
+    const kept: (() => void)[] = []
+    this.#held[what] = kept
+    const release = (): void => {
+      this.#held[what] = undefined
+      for (const pass of kept) pass()
+    }
+    this.#onKept = () => done(release)
+  }
+
+  #pass(what: 'message' | 'answer', pass: () => void): void {
+    const kept = this.#held[what]
+    if (kept === undefined) pass()
+    else {
+      if (kept.length === 0) this.#onKept()
+      kept.push(pass)
     }
   }
 
@@ -146,7 +194,7 @@ class Link {
       this.#rest = this.#rest.subarray(length)
       this.#started = true
       if (this.onMessage(message) === 'drop' || this.#server.destroyed) return
-      this.#server.write(message)
+      this.#pass('message', () => this.#server.write(message))
     }
   }
 }

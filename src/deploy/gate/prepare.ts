@@ -102,7 +102,7 @@ class Preparation {
   readonly #token: string
   readonly #viewer: Viewer
   readonly #since = monotonic()
-  #renewedAt = monotonic()
+  #lost = false
   #pinged = false
   #wake = (): void => {}
   #last: { view: View; judgement: Judgement } | undefined
@@ -123,6 +123,8 @@ class Preparation {
     const give = (): void => this.#hear()
     signal.addEventListener('abort', give)
     void listener?.open()
+    // Apart from the looks, of which one may take its time: on a machine without a processor to spare a hold of 15 s was lost that way.
+    const renewing = setInterval(() => void this.#renew(), (this.#options.expiry ?? EXPIRY_MS) / 5)
     await this.#tellWorkers()
     try {
       return await this.#wait()
@@ -130,6 +132,7 @@ class Preparation {
       await this.#end(undefined, error instanceof Error ? error.message : String(error)).catch(() => {})
       throw error
     } finally {
+      clearInterval(renewing)
       signal.removeEventListener('abort', give)
       await listener?.close()
     }
@@ -155,8 +158,7 @@ class Preparation {
   /** One look. Resolves with the end of it, or why there is none to come; undefined: go on. */
   async #turn(): Promise<Prepared | string | undefined> {
     try {
-      if (!(await this.#renew()))
-        return 'its hold was ended by somebody else, or had expired while this process stood still'
+      if (this.#lost) return 'its hold was ended by somebody else, or had expired while this process stood still'
       await releaseExpired(this.#options.db)
       const view = await this.#viewer.look({ deploy: this.#begun.number })
       const judgement = judge(view, this.#options.require)
@@ -173,11 +175,13 @@ class Preparation {
     }
   }
 
-  async #renew(): Promise<boolean> {
+  async #renew(): Promise<void> {
     const { db, expiry = EXPIRY_MS } = this.#options
-    if (monotonic() - this.#renewedAt < expiry / 5) return true
-    this.#renewedAt = monotonic()
-    return renewDeploy(db, this.#begun.number, expiry, ['preparing'])
+    try {
+      if (!(await renewDeploy(db, this.#begun.number, expiry, ['preparing']))) this.#lost = true
+    } catch {
+      // The next one may come through; the look says what is wrong.
+    }
   }
 
   async #pass(): Promise<Prepared | undefined> {

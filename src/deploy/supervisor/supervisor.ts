@@ -27,6 +27,8 @@ export interface SupervisorEnd {
   readonly drained: Drained | undefined
   /** The exit code that the first start failed with. */
   readonly failed: number | undefined
+  /** What was left could be given back; else its lease has to run out. */
+  readonly released: boolean
 }
 
 /** Giving a dead process's jobs back may take this long; after it, the sweep of another worker does it. */
@@ -56,6 +58,7 @@ export class Supervisor {
   #quiet = false
   #starts = 0
   #drained: Drained | undefined
+  #released = true
   #failed: number | undefined
 
   constructor(options: SupervisorOptions) {
@@ -169,13 +172,11 @@ export class Supervisor {
     this.#count(child, death)
     // One that said goodbye holds nothing, and may have been the last to leave an embedded server.
     if (child.started !== undefined && !child.clean) {
-      const jobs = await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
-      // It had no time for a last word.
-      if (this.stopping && child.drained === undefined) this.#drained = sum(this.#drained, { ...NOTHING, left: jobs })
+      await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
     }
     this.#children.delete(child)
     addTo(this.#worries, child.beat?.worries)
-    if (child.drained !== undefined) this.#drained = sum(this.#drained, child.drained)
+    if (this.stopping || child.drained !== undefined) this.#drained = sum(this.#drained, wordOf(child))
     if (this.stopping) return this.#endIfOver()
     // Nothing ever worked: that is a mistake in the set-up, and whoever started this must see it as one.
     if (!this.#everStarted && death.code !== 0) return this.#giveUp(death)
@@ -196,11 +197,10 @@ export class Supervisor {
     this.#timers.add(timer)
   }
 
-  /** @returns how many jobs were given back */
-  async #release(child: Child, death: Death): Promise<number> {
+  async #release(child: Child, death: Death): Promise<void> {
     const { key, started } = child
     const db = this.#db
-    if (key === undefined || started === undefined || db === undefined) return 0
+    if (key === undefined || started === undefined || db === undefined) return
     const begun = performance.now()
     const cause = describeDeath(death)
     const orderly = child.drained !== undefined
@@ -228,7 +228,6 @@ export class Supervisor {
     const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
     const facts = { worker: key, pid: child.pid, jobs, ms, ...factsOfDeath(death) }
     log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
-    return jobs
   }
 
   #worry(worry: Worry | undefined, data: object): void {
@@ -237,11 +236,11 @@ export class Supervisor {
     this.#options.log('warn', worry.message, { ...data, worry: worry.kind })
   }
 
-  #releaseFailed(child: Child, error: unknown): number {
+  #releaseFailed(child: Child, error: unknown): void {
+    this.#released = false
     const why = error instanceof Error ? error.message : String(error)
     const text = `The jobs of worker process ${child.pid} could not be given back (${why}): they are free when its lease has run out`
     this.#options.log('warn', text, { event: 'died', worker: child.key, pid: child.pid })
-    return child.beat?.running ?? 0
   }
 
   #count(child: Child, death: Death): void {
@@ -259,13 +258,25 @@ export class Supervisor {
   }
 
   #finish(): void {
-    this.#end.resolve({ drained: this.#everStarted ? (this.#drained ?? NOTHING) : undefined, failed: this.#failed })
+    // Those of whom the time for giving anything back has run out.
+    const late = [...this.#children].filter(({ started }) => started !== undefined)
+    const drained = late.reduce((all, child) => sum(all, wordOf(child)), this.#drained ?? NOTHING)
+    this.#end.resolve({
+      drained: this.#everStarted ? drained : undefined,
+      failed: this.#failed,
+      released: this.#released && late.every(({ clean }) => clean),
+    })
     void this.#db?.close().catch(() => {})
   }
 }
 
 function addTo(sums: Map<string, number>, counts: Readonly<Record<string, number>> = {}): void {
   for (const [name, count] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + count)
+}
+
+/** What it said of its end; of one that had no time for a last word, what it said before. */
+function wordOf({ drained, beat }: Child): Drained {
+  return drained ?? { ...NOTHING, left: beat?.running ?? 0 }
 }
 
 const NOTHING: Drained = { left: 0, handedOff: 0, finished: 0, ms: 0 }

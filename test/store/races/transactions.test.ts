@@ -155,3 +155,19 @@ test('a process that freezes inside a transaction is cut off by the server, and 
   expect(await stage.find(job.id)).toMatchObject({ state: 'ready', losses: 1, items: null })
   await expect(frozen.commit()).rejects.toThrow()
 })
+
+test('a transaction whose process stands still in the middle of it is ended by the server', async () => {
+  await using stage = await stages()
+  const [locked, woken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const stalled = stage.db.transaction(async (client) => {
+    await client.query(`lock table ${stage.schema}.history in access exclusive mode`)
+    locked.resolve()
+    await woken.promise
+  })
+  stalled.catch(() => {}) // awaited below
+  await locked.promise
+  // Whoever looks at the history waits for it, and not for ever.
+  expect(await stage.sql('select id from :schema.history')).toEqual([])
+  woken.resolve()
+  await expect(stalled).rejects.toMatchObject({ code: 'HF_TX_IDLE' })
+})
