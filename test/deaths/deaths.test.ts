@@ -3,6 +3,7 @@ import { timeline } from '../../src/cli/jobs-timeline.ts'
 import { showJob } from '../../src/store/reports.ts'
 import { test } from '../engine/support.ts'
 import { useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
 import { expectedOf, MODES } from './rules.ts'
 import { openScene, type Scene, type Victim } from './scene.ts'
 import { WAYS, type Way } from './ways.ts'
@@ -37,7 +38,8 @@ async function die(way: Way): Promise<void> {
     worker.signal('SIGTERM')
     expect(await worker.exit()).toMatchObject({ code: 0, signal: null })
   }
-  expect(worker.pids.filter(isRunning), 'no process is left over').toEqual([])
+  // What was killed last needs a moment to be gone.
+  await until(() => !worker.pids.some(isRunning), { deadline: 10_000, what: 'no process is left over' })
 }
 
 async function strike(way: Way, scene: Scene): Promise<void> {
