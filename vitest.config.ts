@@ -3,8 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Need programs of the system: `npm run test:compat`, `npm run test:fleets`.
-    exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**'],
+    // Need programs of the system: `npm run test:compat`, `npm run test:fleets`; or minutes: `npm run test:stories`.
+    exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**', 'test/stories/**'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

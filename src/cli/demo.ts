@@ -1,4 +1,4 @@
-import { STORY_NAMES } from '../demo/stories/names.ts'
+import { STORY_NAMES, type StoryName } from '../demo/stories/names.ts'
 import type { Duration } from '../model/duration.ts'
 import { suggestion } from '../model/name.ts'
 import { checkDuration } from '../model/options.ts'
@@ -22,11 +22,8 @@ export const define: Define = (program) => {
     .action(async (story, { rows, every, mutate, json, keep }) => {
       const color = (json === true ? errorColors : colors).isColorSupported
       if (story !== undefined) {
-        const name = STORY_NAMES.find((each) => each === story)
-        if (name === undefined)
-          throw new UsageError(
-            `There is no story '${story}'.${suggestion(story, STORY_NAMES)} Stories: ${STORY_NAMES.join(', ')}`,
-          )
+        const name = storyName(story)
+        if (rows !== undefined || mutate !== undefined) throw new UsageError('--rows and --mutate go with the import.')
         const { tellStory } = await import('../demo/stories/tell.ts')
         process.exitCode = await tellStory(name, { json: json === true, keep: keep === true, color })
         return
@@ -44,6 +41,14 @@ export const define: Define = (program) => {
       const { showDemo } = await import('../demo/show.ts')
       process.exitCode = await showDemo(options)
     })
+}
+
+function storyName(text: string): StoryName {
+  const name = STORY_NAMES.find((each) => each === text)
+  if (name !== undefined) return name
+  throw new UsageError(
+    `There is no story '${text}'.${suggestion(text, STORY_NAMES)} Stories: ${STORY_NAMES.join(', ')}.`,
+  )
 }
 
 function rowCount(text: string): number {

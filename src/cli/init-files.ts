@@ -46,4 +46,14 @@ export const countUp = jobs.iteration({
   done: (_, { count }) => ({ count }),
 })
 `,
+  'DEPLOY.md': `# A deploy, while jobs run
+
+1. \`npx holdfast deploy prepare --build "$(git rev-parse --short origin/main)"\` holds the workers until only what may be cut runs, for 10 minutes at most.
+2. **Exit code 1**: all go on, and it says what was in the way (\`--ticket\`: a ticket for it). Do not deploy; try again later.
+3. **Exit code 0**: pull. For a migration: \`npx holdfast deploy mark migrating\`, \`npx holdfast migrate\`, and your own.
+4. Restart the workers, then \`npx holdfast deploy finish\`. Not after all? \`npx holdfast deploy abort\`: the old code goes on.
+
+All of it in one line: \`npx holdfast deploy run --build … -- ./deploy.sh\`. Must old code not meet the new schema: with \`--require idle\`.
+A rollback is the same, with the old build. Lost? \`npx holdfast deploy status\`, \`npx holdfast deploy history\`.
+`,
 }

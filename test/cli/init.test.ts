@@ -60,6 +60,22 @@ test('init overwrites nothing', async () => {
   expect((await cliJson(['init'], here)).kept).toEqual(['holdfast.config.ts'])
 })
 
+test('DEPLOY.md fits on a card, and every command of it exists', async () => {
+  const text = FILES['DEPLOY.md'] ?? ''
+  expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(10)
+  const commands = new Set([...text.matchAll(/npx holdfast (deploy \w+|\w+)/g)].map((match) => match[1] as string))
+  expect(commands.size).toBeGreaterThanOrEqual(7)
+  for (const command of commands) {
+    const { code, stdout } = await cli([...command.split(' '), '--help'])
+    expect([code, stdout.split(' [options]')[0]]).toEqual([0, `Usage: holdfast ${command}`])
+  }
+  const { stdout } = await cli(['deploy', 'prepare', '--help'])
+  for (const option of ['--build', '--ticket', '--require']) {
+    expect(text).toContain(option)
+    expect(stdout).toContain(option)
+  }
+})
+
 test('what init writes passes the strictest compiler', async () => {
   await using app = await project(FILES)
   const strict = {

@@ -32,6 +32,8 @@ describe('a command line that cannot work exits with 2, and says what would', ()
     ['enqueue t {a:1}', 'The input is not JSON'],
     ['enqueue t --priority 10', "--priority must be a whole number from 0 to 9, not '10'."],
     ['enqueue t --after 2026-13-01', "--after is no date: '2026-13-01'"],
+    ['demo taskmster', "There is no story 'taskmster'. Did you mean 'taskmaster'?"],
+    ['demo rollback --rows 5000', '--rows and --mutate go with the import.'],
     ['migrate --sql', '--sql goes with --dry-run.'],
     ['work --concurrency many', "--concurrency must be a whole number from 1 to 10000, not 'many'."],
     ['work --processes 0', "--processes (if not `auto`) must be a whole number from 1 to 256, not '0'."],

@@ -33,7 +33,9 @@ async function plain(stage: Stage): Promise<void> {
   await stage.until('errors', () => errors() >= ENOUGH_ERRORS)
   await stage.run('ln -sfn release-2 current && supervisorctl restart worker-1')
   await stage.noted('settle-orders', job, 'end')
-  stage.say(`Between the migration and the restart, the job failed ${errors()} times: column "old_total" does not exist.`)
+  stage.say(
+    `Between the migration and the restart, the job failed ${errors()} times: column "old_total" does not exist.`,
+  )
   stage.fact('plain: the old build met the new schema: errors', errors() >= ENOUGH_ERRORS)
 }
 
@@ -55,14 +57,29 @@ async function gated(stage: Stage): Promise<void> {
   const { rows } = await stage.db.query('select item from invoice where job = $1', [job])
   const [row] = await stage.history()
   stage.fact('gate: deploy run ended with 0', ran.code === 0)
-  stage.fact('gate: no error', notes.every(({ did }) => did !== 'error'))
+  stage.fact(
+    'gate: no error',
+    notes.every(({ did }) => did !== 'error'),
+  )
   stage.fact('gate: release 1 began the job, release 2 ended it', old > 0 && old < ITEMS)
-  stage.fact(`gate: the witness saw each of ${ITEMS} items once`, eachOnce(items.map(({ item }) => item), ITEMS))
+  stage.fact(
+    `gate: the witness saw each of ${ITEMS} items once`,
+    eachOnce(
+      items.map(({ item }) => item),
+      ITEMS,
+    ),
+  )
   stage.fact(
     `gate: the table has each of ${ITEMS} items once, without a constraint`,
-    eachOnce((rows as { item: number }[]).map(({ item }) => item), ITEMS),
+    eachOnce(
+      (rows as { item: number }[]).map(({ item }) => item),
+      ITEMS,
+    ),
   )
-  stage.fact('gate: the job ended once, completed', notes.filter(({ did }) => did === 'end').length === 1 && shown.out.includes('completed'))
+  stage.fact(
+    'gate: the job ended once, completed',
+    notes.filter(({ did }) => did === 'end').length === 1 && shown.out.includes('completed'),
+  )
   stage.fact('gate: the history has the deploy as finished', row?.state === 'finished' && row.require === 'idle')
 }
 

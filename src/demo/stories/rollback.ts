@@ -31,7 +31,10 @@ export async function rollback(stage: Stage): Promise<void> {
   const notes = stage.notes('send-receipt', 'second')
   const failed = notes.filter(({ did }) => did === 'error')
   stage.fact('the bad build went out by the gate: exit code 0', out.code === 0)
-  stage.fact('the receipt failed under release 2 only', failed.length > 0 && failed.every(({ release }) => release === 2))
+  stage.fact(
+    'the receipt failed under release 2 only',
+    failed.length > 0 && failed.every(({ release }) => release === 2),
+  )
   stage.fact('the failed job is not lost: it waits for its retry', seen.out.includes(id))
   stage.fact('the way back is the same gate: exit code 0', back.code === 0)
   const ends = notes.filter(({ did }) => did === 'end').length

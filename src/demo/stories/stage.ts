@@ -163,7 +163,8 @@ export class Stage {
   async supervise(programs: readonly Program[]): Promise<void> {
     const control = new ProcessControl(this.folder, programs)
     this.#control = control
-    if (control.kind === 'supervisord') this.say('supervisord, the one that is installed here, starts the programs:', '')
+    if (control.kind === 'supervisord')
+      this.say('supervisord, the one that is installed here, starts the programs:', '')
     else this.say('supervisord is not installed: a stand-in stops and starts programs as it would.', '')
     // One of each kind.
     const kinds = programs.filter(({ command }, n) => programs.findIndex((each) => each.command === command) === n)

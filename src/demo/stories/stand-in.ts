@@ -62,10 +62,7 @@ async function obey(line: string, reply: Socket): Promise<void> {
 if (mode === 'serve') {
   for (const program of programs) start(program)
   createServer((reply) => reply.once('data', (line) => void obey(String(line), reply))).listen(socket)
-  process.on('SIGTERM', async () => {
-    await Promise.all(programs.map(stop))
-    process.exit(0)
-  })
+  process.on('SIGTERM', () => void Promise.all(programs.map(stop)).then(() => process.exit(0)))
 } else {
   const line = connect(socket)
   line.write(`${words.join(' ')}\n`)

@@ -17,7 +17,9 @@ export async function taskmaster(stage: Stage): Promise<void> {
   await stage.supervise([await stage.plainWorker('plain'), stage.worker('worker-1'), stage.worker('worker-2')])
   for (let n = 1; n <= USUAL; n++) await stage.enqueue('charge-card', `usual ${n}`, USUAL_MS)
   await before(stage)
-  stage.step('Now Holdfast: a charge-card hangs for fourteen minutes and cannot be interrupted; a rebuild-index runs, which can')
+  stage.step(
+    'Now Holdfast: a charge-card hangs for fourteen minutes and cannot be interrupted; a rebuild-index runs, which can',
+  )
   const index = await stage.enqueue('rebuild-index', 'index', ITEMS)
   await stage.noted('rebuild-index', index, 'item')
   await refused(stage)
@@ -86,9 +88,21 @@ async function passed(stage: Stage, index: string): Promise<void> {
     'gate: only what can be interrupted runs: exit code 0',
     gate.code === 0 && gate.out.includes('1 job that can be interrupted goes on'),
   )
-  stage.fact('deploy: every command of it ended with 0', codes.every((code) => code === 0))
+  stage.fact(
+    'deploy: every command of it ended with 0',
+    codes.every((code) => code === 0),
+  )
   stage.fact('deploy: it held both workers', held?.held === 2)
-  stage.fact('deploy: release 2 went on where release 1 was', old > 0 && items[old]?.release === 2 && items[old]?.item === old)
-  stage.fact(`deploy: the witness saw each of ${ITEMS} items once`, eachOnce(items.map(({ item }) => item), ITEMS))
+  stage.fact(
+    'deploy: release 2 went on where release 1 was',
+    old > 0 && items[old]?.release === 2 && items[old]?.item === old,
+  )
+  stage.fact(
+    `deploy: the witness saw each of ${ITEMS} items once`,
+    eachOnce(
+      items.map(({ item }) => item),
+      ITEMS,
+    ),
+  )
   stage.fact('deploy: the history has it as finished', row?.state === 'finished' && row.number === held?.number)
 }

@@ -92,11 +92,11 @@ interface PlayOptions {
 }
 
 async function play(name: StoryName, { signal, write, keep }: PlayOptions) {
-  const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-'))
+  const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-demo-'))
   // PostgreSQL refuses to run as root: the user that it is lent must reach the folder.
   await chmod(folder, 0o755)
   await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(() => (keep ? write(`\nkept: ${folder}`) : clear(folder)))
+  cleanup.defer(() => (keep ? write(`\nkept: ${folder}\n`) : clear(folder)))
   const server = await openEmbedded({ folder, temporary: true })
   cleanup.defer(() => server.release())
   signal.throwIfAborted()

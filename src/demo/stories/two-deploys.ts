@@ -33,7 +33,10 @@ export async function twoDeploys(stage: Stage): Promise<void> {
   stage.fact('the second is refused: exit code 1', second.code === 1)
   stage.fact('it says the number, the owner and the reason of the first', named(second.out))
   stage.fact('a dry run says the same: exit code 1', dry.code === 1 && named(dry.out))
-  stage.fact('the first is as it was, and its workers are held', still.length === 1 && still[0]?.held === 1 && status.code === 0)
+  stage.fact(
+    'the first is as it was, and its workers are held',
+    still.length === 1 && still[0]?.held === 1 && status.code === 0,
+  )
   stage.fact('the witness saw nothing start meanwhile', ranMeanwhile === 0)
   stage.fact('after the first has finished, the second passes: exit code 0', third.code === 0)
   stage.fact(
