@@ -17,7 +17,7 @@ async function aDeadWorker(stage: Stage) {
   const jobs = stage.holdfast()
   const t = jobs.task({ name: 't', run: () => {} })
   const ids = [(await jobs.enqueue(t)).id, (await jobs.enqueue(t)).id]
-  const names = { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['default'], lease: 600_000 }
+  const names = { name: 'w', build: 'b', release: '0', tasks: ['t'], queues: ['default'], manifest: {}, lease: 600_000 }
   const worker = await registerWorker(stage.db, names)
   const take = (number: number) =>
     claim(stage.db, { worker, claim: number, queue: 'default', tasks: '{t}', most: 10, bands })
