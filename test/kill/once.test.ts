@@ -45,10 +45,10 @@ test(`at most once: ${RUNS} runs under SIGKILL of workers and supervisors, and n
   await fleet.whole()
   await until(async () => (await left(stage)) === 0, { deadline: 90_000, every: 50, what: 'every job has ended' })
 
+  const states = await check(stage, witness, ids)
   const struck = strikes(fleet.kills, witness)
   expect(struck.worker, 'INVALID RUN: workers killed while code ran').toBeGreaterThan(0)
   expect(struck.supervisor, 'INVALID RUN: supervisors killed while code ran').toBeGreaterThan(0)
-  const states = await check(stage, witness, ids)
   const seconds = Math.round((performance.now() - began) / 1_000)
   process.stderr.write(`${JSON.stringify({ runs: ids.length, kills: fleet.kills.length, struck, states, seconds })}\n`)
 })

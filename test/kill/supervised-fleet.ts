@@ -29,7 +29,9 @@ export class SupervisedFleet implements AsyncDisposable {
 
   async start(count: number): Promise<void> {
     const starts = Array.from({ length: count }, () => startWorkerProcess(this.#settings))
-    this.#alive.push(...(await Promise.all(starts)))
+    // Not in one line: the list may be another one by then.
+    const workers = await Promise.all(starts)
+    this.#alive.push(...workers)
   }
 
   get all(): readonly WorkerProcess[] {
