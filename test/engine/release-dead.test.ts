@@ -47,7 +47,7 @@ test('a job that a transaction of the dead still hides is asked for again, as lo
   const { ids, worker } = await aDeadWorker(stage)
   await using lock = await holdLock(stage, 'select from :schema.job where id = $1 for update', [ids[0]])
   expect(await releaseDead(stage.db, worker, HOW, 100)).toEqual({ jobs: 1, left: 1 })
-  const again = releaseDead(stage.db, worker, HOW, 60_000)
+  const again = releaseDead(stage.db, worker, HOW, 10_000)
   await lock.release()
   expect(await again).toEqual({ jobs: 1, left: 0 })
   for (const id of ids) expect(await stage.find(id)).toMatchObject({ state: 'ready', crashes: 1 })
@@ -57,12 +57,9 @@ test('also when it is let go in the middle of it', async () => {
   await using stage = await stages()
   const { ids, worker } = await aDeadWorker(stage)
   await using lock = await holdLock(stage, 'select from :schema.job where id = $1 for update', [ids[0]])
-  let free = (): void => {}
-  const first = new Promise<void>((resolve) => {
-    free = resolve
-  })
-  const released = releaseDead(stage.db, worker, HOW, 60_000, () => free())
-  await first
+  let freed = 0
+  const released = releaseDead(stage.db, worker, HOW, 10_000, () => freed++)
+  await until(() => freed > 0, { deadline: 10_000, what: 'the other one is given back' })
   await lock.release()
   expect(await released).toEqual({ jobs: 2, left: 0 })
 })
