@@ -1,15 +1,23 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { STORY_NAMES } from '../../src/demo/stories/names.ts'
 import type { Fact } from '../../src/demo/stories/stage.ts'
 import { until } from '../support/until.ts'
 
 const main = path.join(import.meta.dirname, '../../src/cli/main.ts')
+
+/** Several tests run at once: what is left of them goes at the end. */
+const children = new Set<ChildProcess>()
+const folders = new Set<string>()
+afterAll(() => {
+  for (const child of children) child.kill()
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+})
 
 interface Verdict {
   readonly story: string
@@ -21,7 +29,7 @@ interface Verdict {
 function start(story: string, home: string, searched = process.env['PATH']) {
   const env = { ...process.env, TMPDIR: home, NO_COLOR: '1', PATH: searched }
   const child = spawn(process.execPath, [main, 'demo', story, '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  onTestFinished(() => void child.kill())
+  children.add(child)
   return child
 }
 
@@ -36,14 +44,19 @@ async function tell(story: string, home: string, searched?: string) {
 function newHome(): string {
   const home = mkdtempSync(path.join(tmpdir(), 'stories-'))
   chmodSync(home, 0o755)
-  onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }))
+  folders.add(home)
   return home
 }
 
 /** A keeper looks twice a second whether its server is still used. */
 async function nothingIsLeft(home: string): Promise<void> {
-  const ps = async () => (await text(spawn('ps', ['-eo', 'pid,args']).stdout)).split('\n')
-  await expect.poll(async () => (await ps()).filter((line) => line.includes(home)), { timeout: 20_000 }).toEqual([])
+  const list = async () => (await text(spawn('ps', ['-eo', 'pid,args']).stdout)).split('\n')
+  let left: string[] = []
+  const gone = async () => {
+    left = (await list()).filter((line) => line.includes(home))
+    return left.length === 0
+  }
+  await until(gone, { deadline: 20_000, what: () => `nothing is left: ${left.join('\n')}` })
   expect(readdirSync(home)).toEqual([])
 }
 
@@ -68,8 +81,7 @@ test.concurrent.for(STORY_NAMES)(
 test('without supervisord, a stand-in does as it does, and the story says so', async () => {
   const home = newHome()
   const bin = mkdtempSync(path.join(tmpdir(), 'stories-bin-'))
-  onTestFinished(() => rmSync(bin, { recursive: true, force: true }))
-  mkdirSync(bin, { recursive: true })
+  folders.add(bin)
   for (const name of ['sh', 'ln', 'sleep', 'kill']) symlinkSync(`/bin/${name}`, path.join(bin, name))
   const { code, verdict, said } = await tell('taskmaster', home, bin)
   expect(
