@@ -120,6 +120,8 @@ async function announce(
 ): Promise<void> {
   const { name, key, queues, concurrency, config } = worker
   const { db } = await loaded.internals.client.connection.open()
+  // First of all: whoever reads the line may kill this process the next moment, and then the supervisor must know that it had started.
+  line.begin(worker, db.url, db.schema)
   log({
     level: 'info',
     message: 'Worker started',
@@ -136,7 +138,6 @@ async function announce(
     grace: formatDuration(config.shutdown.graceMs),
     budget: formatDuration(config.shutdown.budgetMs),
   })
-  line.begin(worker, db.url, db.schema)
 }
 
 async function shutDown(log: Log, line: SupervisorLine, worker: RunningWorker, stop: Stop): Promise<Drained> {
