@@ -51,8 +51,10 @@ describe('the database clock decides', () => {
       (file) =>
         file.endsWith('.ts') && /\bDate\.now\(|new Date\(\)(?!,? takes)/.test(withoutText(path.join(src, file))),
     )
+    // Other systems' fleets have no database clock: what their workers say of times is of the machines' own.
+    const ours = asking.filter((file) => !file.startsWith(path.join('deploy', 'fleets')))
     // The doctor measures how far the clocks are apart.
-    expect(asking).toEqual([path.join('store', 'health.ts')])
+    expect(ours).toEqual([path.join('store', 'health.ts')])
   })
 })
 
