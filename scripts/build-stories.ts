@@ -34,12 +34,14 @@ export function neutral(text: string, { user, host } = { user: userInfo().userna
       each('job', id, (n) => `0197a2b4-3c5d-7e6f-8a9b-${String(n).padStart(12, '0')}`),
     )
     .replaceAll(/(?<=HOLDFAST_DEPLOY=)[0-9a-f]{16}/g, '8c1f0b7d5e2a9346')
-    .replaceAll(`${user}@${host}`, 'you@host')
     .replaceAll(
-      new RegExp(`(?<![\\w.])${host.replaceAll('.', '\\.')}:(\\d+)`, 'g'),
-      (_, pid) => `host:${each('pid', pid, (n) => String(4000 + n))}`,
+      new RegExp(`(?<![\\w.@])(${literal(user)}@)?${literal(host)}:(\\d+)( {2,})?`, 'g'),
+      (found, owner, pid, column) => {
+        const name = `${owner === undefined ? '' : 'you@'}host:${each('process', pid, (n) => String(40 + n))}`
+        // The columns of a table stay where they are.
+        return column === undefined ? name : `${name}  `.padEnd(found.length)
+      },
     )
-    .replaceAll(/(?<=you@host:)\d+/g, (pid) => each('pid', pid, (n) => String(4000 + n)))
     .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:5432')
     .replaceAll(/\d{4}-\d\d-\d\d([ T])(\d\d:\d\d:\d\d(?:\.\d+)?)Z/g, (time, between: string) => {
       const moved = new Date(Date.parse(time.replace(' ', 'T')) + shift).toISOString()
@@ -51,6 +53,10 @@ export function neutral(text: string, { user, host } = { user: userInfo().userna
       return `${space}${moved.toISOString().slice(11, 23)}`
     })
     .replaceAll(/\d+\.\d s, (?=exit code)/g, '')
+}
+
+function literal(text: string): string {
+  return text.replaceAll(/[^\w]/g, '\\$&')
 }
 
 /** To noon of a day, from the first time that is told. */

@@ -3,8 +3,10 @@ import path from 'node:path'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { lifePage } from '../scripts/build-docs.ts'
+import { neutral } from '../scripts/build-stories.ts'
 import { checkSources } from '../scripts/check-sources.ts'
 import { readHere } from '../scripts/named-tests.ts'
+import { STORY_NAMES } from '../src/demo/stories/names.ts'
 import { holdfast } from '../src/index.ts'
 import { Database } from '../src/store/db.ts'
 import { migrate } from '../src/store/migrate.ts'
@@ -141,6 +143,30 @@ describe('docs/sources.md', () => {
     ['nothing', ['| a | b | |'], ['cell 3 is empty']],
     ['a claim too few', [], ['"A source" has 0 claims, it makes 1']],
   ])('%s', (_what, rows, problems) => expect(check(...rows)).toEqual(problems))
+})
+
+test.each(STORY_NAMES)('docs/stories.md has %s as it was told, and nothing of the machine that told it', (story) => {
+  const page = readPage('docs/stories.md')
+  expect(page).toContain(`npm run demo -- ${story}`)
+  const [, transcript = ''] =
+    new RegExp(`build-stories.ts: ${story} -->\\n\\n\`\`\`\\n([\\s\\S]*?)\\n\`\`\``).exec(page) ?? []
+  expect(transcript).toMatch(/\nVerdict\n[\s\S]*✓[\s\S]*\n {2}exit code 0$/)
+  expect(transcript).not.toMatch(/✗|\/tmp\/|\/home\/|root@|stand-in/)
+})
+
+test('a transcript is told as if it had been told elsewhere, and its columns stay', () => {
+  const told = [
+    'DEPLOY  BEGAN                 OWNER            REASON',
+    '2       2026-11-21 08:54:03Z  eva@box-1:20469  x',
+    '1       2026-11-21 08:53:57Z  eva@box-1:20296  x  by eva@box-1:20469 on box-1:7',
+    'at 2026-11-21T08:53:57.250Z: 01a1fd4c-6296-70d5-9d90-48c9d60fb78a',
+  ]
+  expect(neutral(told.join('\n'), { user: 'eva', host: 'box-1' }).split('\n')).toEqual([
+    'DEPLOY  BEGAN                 OWNER            REASON',
+    '2       2027-01-11 12:00:00Z  you@host:41      x',
+    '1       2027-01-11 11:59:54Z  you@host:42      x  by you@host:41 on host:43',
+    'at 2027-01-11T11:59:54.250Z: 0197a2b4-3c5d-7e6f-8a9b-000000000001',
+  ])
 })
 
 test('CONTRIBUTING.md has every script', () => {

@@ -36,7 +36,7 @@ async function plain(stage: Stage): Promise<void> {
   stage.say(
     `Between the migration and the restart, the job failed ${errors()} times: column "old_total" does not exist.`,
   )
-  stage.fact('plain: the old build met the new schema: errors', errors() >= ENOUGH_ERRORS)
+  stage.fact(`plain: the old build met the new schema: ${errors()} errors`, errors() >= ENOUGH_ERRORS)
 }
 
 async function gated(stage: Stage): Promise<void> {

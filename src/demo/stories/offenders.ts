@@ -14,7 +14,7 @@ export async function offenders(stage: Stage): Promise<void> {
   for (let n = 1; n <= RUNS; n++) await stage.noted('charge-card', `usual ${n}`, 'end')
 
   stage.step(
-    'A charge-card that hangs, a close-books in one large transaction, and a rebuild-index, which is in no way',
+    "A charge-card that hangs, a close-books in one large transaction, and a rebuild-index, which is in nobody's way",
   )
   const [slow, books] = await Promise.all([
     stage.enqueue('charge-card', 'slow', SLOW_MS),

@@ -37,6 +37,9 @@ const START = (release: number) => `HOLDFAST_GRACE=600s HOLDFAST_BUILD=release-$
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
 
+/** Something that should have come did not: the story cannot go on. */
+export class InVain extends Error {}
+
 /** Where a story plays: a database, the releases of a shop, its workers, a shell. Whatever runs in it ends with `kill`. */
 export class Stage {
   readonly folder: string
@@ -89,7 +92,7 @@ export class Stage {
 
   /** A step of the story. */
   step(text: string): void {
-    this.#options.write(`\n${++this.#step}. ${text}\n`)
+    for (const line of ['', `${++this.#step}. ${text}`, '']) this.#options.write(line)
   }
 
   say(...lines: string[]): void {
@@ -168,8 +171,8 @@ export class Stage {
     else this.say('supervisord is not installed: a stand-in stops and starts programs as it would.', '')
     // One of each kind.
     const kinds = programs.filter(({ command }, n) => programs.findIndex((each) => each.command === command) === n)
-    for (const line of kinds.flatMap((each) => ProcessControl.section(each))) this.say(`    ${this.#short(line)}`)
-    this.say('', `start.sh: ${START(1)}`, '')
+    for (const kind of kinds) this.say(...ProcessControl.section(kind).map((line) => `    ${this.#short(line)}`), '')
+    this.say(`start.sh: ${START(1)}`, '')
     await control.start(this.#path('bin'), this.#env)
     const workers = programs.filter(({ command }) => command === 'sh start.sh')
     await this.workers('release-1', workers.length)
@@ -229,7 +232,7 @@ export class Stage {
   async until(what: string, is: () => unknown, patience = PATIENCE_MS): Promise<void> {
     const { signal } = this.#options
     for (const deadline = performance.now() + patience; !(await is()); ) {
-      if (performance.now() > deadline) throw new Error(`Waited ${patience / 1_000} s in vain: ${what}`)
+      if (performance.now() > deadline) throw new InVain(`waited ${patience / 1_000} s in vain until ${what}`)
       await sleep(POLL_MS, undefined, { signal })
     }
   }

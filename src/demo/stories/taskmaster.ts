@@ -31,20 +31,25 @@ async function before(stage: Stage): Promise<void> {
     `insert into plain_queue (task, key, ms) values ('charge-card', 'plain', ${CHARGE_MS}), ('send-receipt', 'plain', 0)`,
   )
   const begun = await stage.noted('charge-card', 'plain', 'begin')
-  stage.say(`A charge-card hangs for fourteen minutes, and a send-receipt waits behind it. Somebody deploys:`, '')
+  stage.say(
+    'Ten minutes are ten seconds here, also the stopwaitsecs of the plain worker. Its charge-card hangs for fourteen minutes, and a',
+    'send-receipt waits behind it. Somebody deploys:',
+    '',
+  )
   const asked = Date.now()
   const restart = await stage.run('supervisorctl restart plain')
   const receipt = await stage.noted('send-receipt', 'plain', 'end')
   const blockedMs = receipt.at - asked
   const ended = stage.notes('charge-card', 'plain').filter(({ did }) => did === 'end')
   const { rows } = await stage.db.query("select from plain_queue where task = 'charge-card'")
+  const { length: begins } = stage.notes('charge-card', 'plain')
   stage.say(
-    `The restart kept everybody waiting for its stopwaitsecs, and cut the task then: the card is charged or not, and`,
-    `nothing in the queue says that there was such a task.`,
+    `Nothing else ran for ${(blockedMs / 1_000).toFixed(1)} s; then the task was cut. The witness: charge-card began ${begins} time, and ended ${ended.length} times.`,
+    'The card is charged or not, and nothing in the queue says that there was such a task.',
   )
   stage.fact('plain: the restart went through', restart.code === 0 && begun.at < asked)
   stage.fact('plain: nothing else ran for stopwaitsecs, 10 s', blockedMs >= 10_000)
-  stage.fact('plain: the witness saw charge-card begin once and end never', ended.length === 0)
+  stage.fact('plain: the witness saw charge-card begin once and end never', begins === 1 && ended.length === 0)
   stage.fact('plain: it is lost: the queue does not have it any more', rows.length === 0)
 }
 

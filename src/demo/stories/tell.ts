@@ -10,7 +10,7 @@ import { dropColumn } from './drop-column.ts'
 import type { StoryName } from './names.ts'
 import { offenders } from './offenders.ts'
 import { rollback } from './rollback.ts'
-import { type Fact, Stage } from './stage.ts'
+import { type Fact, InVain, Stage } from './stage.ts'
 import { taskmaster } from './taskmaster.ts'
 import { twoDeploys } from './two-deploys.ts'
 
@@ -59,7 +59,11 @@ const INTERRUPTED = 130
 export async function tellStory(name: StoryName, options: TellOptions): Promise<number> {
   const out = options.json ? process.stderr : process.stdout
   const colors = pc.createColors(options.color)
-  const write = (line: string) => void out.write(`${dress(line, colors)}\n`)
+  let before = ''
+  const write = (line: string) => {
+    if (line !== '' || before !== '') out.write(`${dress(line, colors)}\n`)
+    before = line
+  }
   const stopping = new AbortController()
   const giveBack = onStopSignal(
     () => stopping.abort(),
@@ -67,14 +71,14 @@ export async function tellStory(name: StoryName, options: TellOptions): Promise<
   )
   process.once('SIGHUP', () => stopping.abort())
   const begun = performance.now()
-  write(`\n${STORIES[name].title}`)
+  write(STORIES[name].title)
   try {
     const { facts, control } = await play(name, { signal: stopping.signal, write, keep: options.keep })
-    const passed = facts.length > 0 && facts.every(({ holds }) => holds)
+    const passed = isTrue(facts)
     const ms = Math.round(performance.now() - begun)
-    write('\nVerdict\n')
-    for (const { what, holds } of facts) write(`  ${holds ? '✓' : '✗'} ${what}`)
-    write(`\n  ${(ms / 1_000).toFixed(1)} s, exit code ${passed ? 0 : 1}\n`)
+    const verdict = facts.map(({ what, holds }) => `  ${holds ? '✓' : '✗'} ${what}`)
+    const end = `  ${(ms / 1_000).toFixed(1)} s, exit code ${passed ? 0 : 1}`
+    for (const line of ['', 'Verdict', '', ...verdict, '', end]) write(line)
     if (options.json) process.stdout.write(`${JSON.stringify({ story: name, passed, control, ms, facts })}\n`)
     return passed ? 0 : 1
   } catch (error) {
@@ -96,7 +100,7 @@ async function play(name: StoryName, { signal, write, keep }: PlayOptions) {
   // PostgreSQL refuses to run as root: the user that it is lent must reach the folder.
   await chmod(folder, 0o755)
   await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(() => (keep ? write(`\nkept: ${folder}\n`) : clear(folder)))
+  cleanup.defer(() => (keep ? write(`kept: ${folder}`) : clear(folder)))
   const server = await openEmbedded({ folder, temporary: true })
   cleanup.defer(() => server.release())
   signal.throwIfAborted()
@@ -108,15 +112,25 @@ async function play(name: StoryName, { signal, write, keep }: PlayOptions) {
     process.off('exit', last)
   })
   await stage.build()
-  await STORIES[name].play(stage)
+  try {
+    await STORIES[name].play(stage)
+  } catch (error) {
+    if (!(error instanceof InVain)) throw error
+    stage.fact(error.message, false)
+  }
   return { facts: stage.facts as readonly Fact[], control: stage.control }
+}
+
+/** A story that claims nothing has shown nothing. */
+export function isTrue(facts: readonly Fact[]): boolean {
+  return facts.length > 0 && facts.every(({ holds }) => holds)
 }
 
 /** Commands stand out from what they say. */
 function dress(line: string, colors: ReturnType<typeof pc.createColors>): string {
   if (/^ {3}\$ /.test(line)) return colors.bold(line)
   if (/^ {7}/.test(line)) return colors.dim(line)
-  if (/^\n\S/.test(line)) return colors.bold(line)
+  if (/^\S/.test(line)) return colors.bold(line)
   if (/^ {2}✗/.test(line)) return colors.red(line)
   return /^ {2}✓/.test(line) ? line.replace('✓', colors.green('✓')) : line
 }

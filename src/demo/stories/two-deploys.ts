@@ -12,7 +12,7 @@ export async function twoDeploys(stage: Stage): Promise<void> {
   const first = await stage.run("holdfast deploy prepare --reason 'release 2, by Anna'")
   const [held] = await stage.history()
 
-  stage.step('So does Ben, from another machine')
+  stage.step('So does Ben')
   const second = await stage.run("holdfast deploy prepare --reason 'release 3, by Ben'")
   const dry = await stage.run("holdfast deploy prepare --dry-run --reason 'release 3, by Ben'")
   const still = await stage.history()
