@@ -199,6 +199,11 @@ export class Worker {
     return this.#runs.tally.settled
   }
 
+  /** Whether jobs of this queue may be ready that this worker had no slot for, as far as it knows. */
+  mayWait(queue: string): boolean {
+    return this.#claimer?.mayWait(queue) === true
+  }
+
   get claiming(): boolean {
     return !this.#stopping && this.#claimer?.isHeld === false
   }
