@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
+import { WAYS_TO_DIE } from './vitest.config.ts'
 
 /** Every way to die, of which the ordinary run has a few. */
 export default defineConfig({
   test: {
-    include: ['test/deaths/**/*.test.ts'],
+    include: ['test/deaths/**/*.test.ts', ...WAYS_TO_DIE],
     env: { HOLDFAST_DEATHS: 'all' },
     globalSetup: ['test/support/global-setup.ts'],
     hookTimeout: 60_000,

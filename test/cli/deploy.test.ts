@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { type Stage, useStages } from '../support/stage.ts'
@@ -9,10 +11,13 @@ const stage = useStages()
 vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
   count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
-  report: `jobs.task({ name: 'report', queue: 'bulk', timeLimit: '15s', run: () => sleep(12_000) })`,
+  // Runs until the test lets it end: what must finish keeps its process.
+  report: `jobs.task({ name: 'report', queue: 'bulk', timeLimit: '15s', async run() {
+    for (let n = 0; n < 600 && !existsSync('end'); n++) await sleep(20)
+  } })`,
   quick: `jobs.task({ name: 'quick', queue: 'bulk', run() {} })`,
 }
-const CONFIG = config(Object.values(TASKS).join(', '))
+const CONFIG = `import { existsSync } from 'node:fs'\n${config(Object.values(TASKS).join(', '))}`
 
 /** The shell of whoever deploys, in the folder of the app. */
 function shell(s: Stage, { folder }: Project, env: Record<string, string> = {}) {
@@ -24,6 +29,8 @@ function shell(s: Stage, { folder }: Project, env: Record<string, string> = {}) 
     run: (...args: string[]) => cli(args, options),
     json: (...args: string[]) => cliJson(args, options),
     start: (...args: string[]): Running => start(args, options),
+    /** Lets reports end. */
+    end: () => writeFile(path.join(folder, 'end'), ''),
     enqueue: async (task: string): Promise<string> => (await cliJson(['enqueue', task], options)).id,
   }
 }
@@ -88,22 +95,26 @@ test('what may not be cut makes it give up: exit 1, the offender with its cure a
     { state: 'aborted', why: 'the time was over', report: { offenders: [{ job: id, task: 'report' }] } },
   ])
   expect(await s.find(id)).toMatchObject({ state: 'running', interruptions: 0 })
+  await sh.end()
 })
 
-test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s in the wait: exit 1, and all claim again', async (signal) => {
+test('SIGINT, SIGTERM and SIGHUP in the wait: exit 1, and all claim again', async () => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': CONFIG })
   const sh = shell(s, app)
   await using worker = sh.start('work')
   await started(worker)
-  await s.reached(await sh.enqueue('report'), 'running')
-  await using deploy = sh.start('deploy', 'prepare')
-  await until(() => deploy.stdout.includes('to end'), { what: () => `it waits: ${deploy.said}` })
-  deploy.child.kill(signal)
-  expect(await deploy.ended()).toBe(1)
-  expect(deploy.stderr).toContain('interrupted by hand')
-  expect(deploy.stdout).toContain('report  job ')
-  await s.ended(await sh.enqueue('quick'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    await s.reached(await sh.enqueue('report'), 'running')
+    await using deploy = sh.start('deploy', 'prepare')
+    await until(() => deploy.stdout.includes('to end'), { what: () => `it waits: ${deploy.said}` })
+    deploy.child.kill(signal)
+    expect(await deploy.ended(), signal).toBe(1)
+    expect(deploy.stderr).toContain('interrupted by hand')
+    expect(deploy.stdout).toContain('report  job ')
+    await s.ended(await sh.enqueue('quick'))
+  }
+  await sh.end()
 })
 
 test('killed in the wait: its hold is over some seconds later', async () => {
@@ -122,6 +133,7 @@ test('killed in the wait: its hold is over some seconds later', async () => {
   expect(await s.ended(id, 30_000)).toMatchObject({ state: 'completed' })
   expect((await sh.json('deploy', 'history')).deploys).toMatchObject([{ state: 'expired' }])
   expect((await sh.json('deploy', 'status')).deploys).toEqual([])
+  await sh.end()
 })
 
 test('run: the command finds the token, its workers are not held, and the deploy is finished with it', async () => {

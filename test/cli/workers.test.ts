@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { beginDeploy } from '../../src/store/deploys.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { cli, cliJson } from './support.ts'
 
 const stage = useStages()
+vi.setConfig({ testTimeout: 120_000 })
 
 test('workers lists who lives, of which build, and who is held', async () => {
   await using s = await stage()
@@ -15,7 +17,10 @@ test('workers lists who lives, of which build, and who is held', async () => {
   const task = jobs.task({ name: 'a', aliases: ['old'], run: () => {} })
   const one = await s.start(jobs.app({ tasks: [task] }), { build: 'b1', queues: ['bulk'] })
   const two = await s.start(jobs.app({ tasks: [task] }), { build: 'b2' })
-  await s.sql('update :schema.worker set claiming = false where key = $1', [two.key])
+  await beginDeploy(s.db, {
+    ...{ owner: 'ann', reason: 'test', build: undefined, token: 't', require: 'interruptible', expires: 60_000 },
+    queues: ['default'],
+  })
   await until(() => !two.claiming, { what: 'the worker knows that it is held' })
 
   const { workers } = await cliJson(['workers', ...args], env)

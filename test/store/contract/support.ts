@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, test as base, beforeAll, expect } from 'vitest'
+import { taskKey } from '../../../src/model/task-key.ts'
 import { type Claimed, claim } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { Database, type QueryAnswer } from '../../../src/store/db.ts'
@@ -88,7 +89,7 @@ export class Store {
         worker,
         claim: ++this.#claims,
         queue,
-        tasks: '{common}',
+        tasks: `{${taskKey('common', job.version ?? 1)}}`,
         most: 1,
         bands: BANDS,
       })
