@@ -1,5 +1,5 @@
 import { dryRun } from '../deploy/gate/dry-run.ts'
-import { ticketOf } from '../deploy/gate/offender.ts'
+import { type Offender, ticketOf } from '../deploy/gate/offender.ts'
 import { type Prepared, type PrepareOptions, type Progress, prepare } from '../deploy/gate/prepare.ts'
 import { onStopSignal } from '../deploy/signals.ts'
 import { listenUrlFor } from '../listen-url.ts'
@@ -92,24 +92,19 @@ class LiveView {
     }
   }
 
-  look(progress: Progress): void {
-    const { blockers, unheard, view, waited } = progress
-    if (blockers.length === 0 && unheard.length === 0) return
-    const waits = blockers
-      .slice(0, MOST_SHOWN)
-      .map(
-        ({ task, id, workerName, age_ms }) => `${short(task, 40)} ${id} on ${workerName} for ${formatDuration(age_ms)}`,
-      )
-    const more = blockers.length > MOST_SHOWN ? ` and ${blockers.length - MOST_SHOWN} more` : ''
+  look({ inTheWay, unheard, view, waited }: Progress): void {
+    if (inTheWay.length === 0 && unheard.length === 0) return
+    const waits = inTheWay.slice(0, MOST_SHOWN).map(waitText)
+    const more = inTheWay.length > MOST_SHOWN ? ` and ${inTheWay.length - MOST_SHOWN} more` : ''
     const answers =
       unheard.length === 0 ? '' : `, ${unheard.length} of ${plural(view.workers.length, 'worker')} to answer`
-    const what = blockers.length === 0 ? '' : `: ${waits.join('; ')}${more}`
-    const key = `${blockers.map(({ id }) => id).join()}|${unheard.length}`
+    const what = inTheWay.length === 0 ? '' : `: ${waits.join('; ')}${more}`
+    const key = `${inTheWay.map(({ job }) => job).join()}|${unheard.length}`
     if (!process.stdout.isTTY && key === this.#said && waited - this.#saidAt < SAY_EVERY_MS) return
     this.#said = key
     this.#saidAt = waited
     status(
-      `${formatDuration(Math.round(waited / 1000) * 1000)}  ${plural(blockers.length, 'job')} to end${answers}${what}`,
+      `${formatDuration(Math.round(waited / 1000) * 1000)}  ${plural(inTheWay.length, 'job')} to end${answers}${what}`,
     )
   }
 
@@ -122,6 +117,13 @@ class LiveView {
   end(): void {
     if (process.stdout.isTTY) status()
   }
+}
+
+function waitText({ task, job, worker, ageMs, p95Ms, doneInMs }: Offender): string {
+  const usual = p95Ms === null ? [] : [`usually ${formatDuration(p95Ms)} at most`]
+  const end = doneInMs === null ? [] : [`done in ${formatDuration(doneInMs)} or less`]
+  const known = [...usual, ...end].join(', ')
+  return `${short(task, 40)} ${job} on ${worker} for ${formatDuration(ageMs)}${known === '' ? '' : ` (${known})`}`
 }
 
 async function tryOut(session: Session, gate: Omit<Gate, 'signal'>, options: PrepareCommandOptions): Promise<void> {

@@ -78,8 +78,7 @@ test('waits for what may not be cut, and only for that', async () => {
   const seen: Progress[] = []
   const preparing = prepare(options(stage, { onLook: (progress) => seen.push(progress) }))
   await until(() => seen.some(({ unheard }) => unheard.length === 0), { what: 'the worker has answered' })
-  expect(seen.at(-1)?.blockers.map((job) => job.id)).toEqual([id])
-  expect(seen.at(-1)?.interruptible).toHaveLength(2)
+  expect(seen.at(-1)?.inTheWay.map(({ job }) => job)).toEqual([id])
   shopped.end('one')
   const prepared = await preparing
   expect(prepared).toMatchObject({ passed: true, interruptible: 2 })

@@ -15,9 +15,10 @@ import {
   renewDeploy,
 } from '../../store/deploys.ts'
 import { wake } from '../../store/enqueue.ts'
+import { type UsualDuration, usualDurations } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
-import type { Offender } from './offender.ts'
+import { type Offender, offenderOf } from './offender.ts'
 import { offendersOf } from './offenders.ts'
 import { type View, Viewer } from './view.ts'
 
@@ -45,8 +46,11 @@ export interface PrepareOptions {
   readonly expiry?: number
 }
 
-export interface Progress extends Judgement {
+export interface Progress {
   readonly view: View
+  /** What it waits for, with what is known of it by now. */
+  readonly inTheWay: readonly Offender[]
+  readonly unheard: Judgement['unheard']
   readonly number: number
   /** ms */
   readonly waited: number
@@ -105,6 +109,8 @@ class Preparation {
   #lost = false
   #pinged = false
   #wake = (): void => {}
+  /** Of tasks in the way; asked for once each, and not waited for. */
+  readonly #usual = new Map<string, UsualDuration | undefined>()
   #last: { view: View; judgement: Judgement } | undefined
 
   constructor(options: PrepareOptions, begun: BegunDeploy, token: string) {
@@ -163,7 +169,7 @@ class Preparation {
       const view = await this.#viewer.look({ deploy: this.#begun.number })
       const judgement = judge(view, this.#options.require)
       this.#last = { view, judgement }
-      this.#options.onLook?.({ ...judgement, view, number: this.#begun.number, waited: this.#waited })
+      this.#show(view, judgement)
       if (judgement.blockers.length > 0) return undefined
       if (judgement.unheard.length > 0 && this.#waited < ANSWER_WITHIN_MS) return undefined
       return (await this.#pass()) ?? 'its hold had expired while this process stood still'
@@ -173,6 +179,19 @@ class Preparation {
       this.#options.onTrouble?.(error)
       return undefined
     }
+  }
+
+  #show(view: View, { blockers, unheard }: Judgement): void {
+    const { db, onLook } = this.#options
+    if (onLook === undefined) return
+    const strangers = blockers.map(({ task }) => task).filter((task) => !this.#usual.has(task))
+    for (const task of strangers) this.#usual.set(task, undefined)
+    // The history may take its time, and nothing depends on it.
+    void usualDurations(db, [...new Set(strangers)]).then((found) => {
+      for (const each of found) this.#usual.set(each.task, each)
+    })
+    const inTheWay = blockers.map((job) => offenderOf(job, this.#usual.get(job.task)))
+    onLook({ view, inTheWay, unheard, number: this.#begun.number, waited: this.#waited })
   }
 
   async #renew(): Promise<void> {
