@@ -4,7 +4,7 @@ const EVERY_MS = 100
 /** Silent for as long as this, the watchdog has begun to look for who blocks the loop. */
 const BLOCKED_MS = 500
 /** Who it was is known soon after the loop turns again, but no timer of this thread waits for a message. */
-const WORD_MS = 1_000
+const WORD_MS = 3_000
 
 /** The main loop's sign that it turns, for the thread that watches it. On this side: whether it has just been blocked, and by whom is not known. */
 export class Pulse {

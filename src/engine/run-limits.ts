@@ -10,7 +10,7 @@ import { monotonic } from './monotonic.ts'
 const LEAST_MS = 100
 const DOUBT_MS = 50
 /** Turns of the loop. A run that blocks it again and again is always in doubt. */
-const MOST_DOUBTS = 20
+const MOST_DOUBTS = 60
 
 type Ports = Pick<ExecutePorts, 'log' | 'hardStop' | 'inDoubt'>
 
