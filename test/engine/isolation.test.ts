@@ -290,10 +290,11 @@ test('an isolated iteration that stands still goes alone, and goes on from its c
 
 test('what a run leaves behind and throws later is not the fault of the next one', async () => {
   await using yard = await openYard()
-  await using worker = await yard.worker({ CONCURRENCY: '1' })
+  // Both wait, so that the second begins at once when the first has ended: its process does not live long.
   const bomb = await yard.jobs.enqueue(inProcess, { deed: 'leave a bomb' })
-  await yard.stage.ended(bomb.id)
   const next = await yard.jobs.enqueue(inProcess, { deed: 'stay a while' })
+  await using worker = await yard.worker({ CONCURRENCY: '1' })
+  await yard.stage.ended(bomb.id)
   const ended = await yard.stage.ended(next.id)
   expect(ended).toMatchObject({ state: 'completed', run: 1, failures: 0 })
   expect(await worker.logged('too late')).toMatchObject({ job: bomb.id })
