@@ -10,8 +10,8 @@ export const WAYS_TO_DIE = [
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Need programs of the system: `npm run test:compat`, `npm run test:fleets`; or minutes: `npm run test:stories`.
-    exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**', 'test/stories/**'],
+    // Need programs of the system: `npm run test:compat`, `npm run test:fleets`; or minutes: `npm run test:stories`, `test:deaths`.
+    exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**', 'test/stories/**', ...WAYS_TO_DIE],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

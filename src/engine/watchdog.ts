@@ -123,7 +123,7 @@ export class Watchdog {
     if (paused === undefined) {
       this.#lookAt = now + LOOK_SOON_MS
       const first = this.#patience === PATIENCE_MS
-      this.#patience = Math.min(this.#patience * 2, PATIENCE_MOST_MS)
+      this.#patience = Math.min(this.#patience * 3, PATIENCE_MOST_MS)
       // Once may be for want of a processor.
       return first ? undefined : this.#lookInDatabase(blocked)
     }

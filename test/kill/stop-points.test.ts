@@ -81,6 +81,14 @@ const POINTS: readonly Point[] = [
   },
   { statement: 'save_checkpoint_tx', task: 'carries', message: ITERATION, answer: ITERATION, effects: ITEMS },
   { statement: 'save_checkpoint', task: 'walks', message: ITERATION, answer: ITERATION },
+  // Of the job that was enqueued and is part 0 now: that its parts exist once is its effects' count.
+  { statement: 'fan_out', task: 'parts', message: ITERATION, answer: ITERATION, effects: ITEMS },
+  {
+    statement: 'save_tails',
+    task: 'says',
+    message: { run: 2, losses: 1, begins: 2 },
+    answer: { run: 2, losses: 1, begins: 2 },
+  },
   {
     statement: 'renew',
     task: 'stays',
