@@ -1,6 +1,7 @@
 import { setImmediate as soon } from 'node:timers/promises'
 import { HoldfastError } from '../model/errors.ts'
-import { type Database, isConnectionTrouble, isTransient, type Queryable, wasNeverSent } from '../store/db.ts'
+import type { Database, Queryable } from '../store/db.ts'
+import { isConnectionTrouble, isTransient, wasNeverSent } from '../store/db-errors.ts'
 import { enqueue, type NewJob } from '../store/enqueue.ts'
 import { Waker } from './wake.ts'
 

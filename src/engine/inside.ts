@@ -1,5 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
-import { codeOf, type Database, type Queryable } from '../store/db.ts'
+import type { Database, Queryable } from '../store/db.ts'
+import { codeOf } from '../store/db-errors.ts'
 import { placeOf } from '../store/place.ts'
 import type { Transactions } from '../tasks/transactions.ts'
 import { within } from './within.ts'

@@ -1,5 +1,6 @@
 import { closeClaims } from '../store/claims.ts'
-import { type Database, isConnectionTrouble, isTransient } from '../store/db.ts'
+import type { Database } from '../store/db.ts'
+import { isConnectionTrouble, isTransient } from '../store/db-errors.ts'
 import {
   type Closing,
   type Complete,

@@ -1,5 +1,6 @@
 import { readStart, start } from '../store/claims.ts'
-import { type Database, isConnectionTrouble } from '../store/db.ts'
+import type { Database } from '../store/db.ts'
+import { isConnectionTrouble } from '../store/db-errors.ts'
 import type { Attempt } from './attempt.ts'
 
 interface Waiting {

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
-import { type Database, isTransient } from './db.ts'
+import type { Database } from './db.ts'
+import { isTransient } from './db-errors.ts'
 
 /** Which workers a deploy means; undefined: all. */
 export interface DeployScope {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../model/errors.ts'
-import { type Database, isTransient, type Queryable } from './db.ts'
+import type { Database, Queryable } from './db.ts'
+import { isTransient } from './db-errors.ts'
 import { MIGRATIONS } from './sql.gen.ts'
 import { inSchema } from './statements.ts'
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { codeOf, type Database, isTransient } from './db.ts'
+import type { Database } from './db.ts'
+import { codeOf, isTransient } from './db-errors.ts'
 
 /** Each with the moment whose day a row belongs to. */
 const TABLES = { history: 'ended_at', trail: 'ended_at', tail: 'started_at' } as const

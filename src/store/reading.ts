@@ -1,5 +1,6 @@
 import { HoldfastError } from '../model/errors.ts'
-import { codeOf, type Database, type QueryAnswer, type Queryable } from './db.ts'
+import type { Database, QueryAnswer, Queryable } from './db.ts'
+import { codeOf } from './db-errors.ts'
 
 const CANCELED = '57014'
 
