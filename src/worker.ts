@@ -187,10 +187,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
 
   let started: Promise<void> | undefined
   let ending: Promise<Drained> | undefined
-  const shutdown: RunningWorker['shutdown'] = ({
-    reason = condemned ? 'replace' : 'deploy',
-    mode = config.shutdown.mode,
-  } = {}) => {
+  const shutdown: RunningWorker['shutdown'] = ({ reason = 'deploy', mode = config.shutdown.mode } = {}) => {
     ending ??= (async () => {
       // A registration in flight lands first, or its lease would outlive this worker; it claims nothing any more.
       void worker.stopClaiming()
@@ -198,7 +195,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
       const { budgetMs, waitMs, graceMs } = config.shutdown
       const drained = await drain(worker, {
         mode,
-        reason,
+        reason: condemned ? 'replace' : reason,
         budget: budgetMs,
         wait: waitMs,
         crowded: (queues) => crowdedQueues(db, queues),

@@ -3,6 +3,7 @@ import { onQuietSignal } from '../deploy/signals.ts'
 import { SHUTDOWN_MODES, type ShutdownMode } from '../model/config.ts'
 import { formatDuration } from '../model/duration.ts'
 import { checkChoice } from '../model/options.ts'
+import type { InterruptReason } from '../model/outcome.ts'
 import { RELEASE } from '../release.ts'
 import { type LogLine, logTo } from '../surfaces/log.ts'
 import { type RunningWorker, startWork } from '../worker.ts'
@@ -153,7 +154,8 @@ async function shutDown(log: Log, line: SupervisorLine, worker: RunningWorker, s
   }
   const lastCall = setTimeout(late, Math.max(LEAST_MS, stop.leftMs - LAST_CALL_MS))
   const progress = setInterval(() => reportDrain(log, worker, stop), PROGRESS_EVERY_MS)
-  const drained = await worker.shutdown({ mode: modeOf(stop.reason, worker.config.shutdown) })
+  const { shutdown } = worker.config
+  const drained = await worker.shutdown({ mode: modeOf(stop.reason, shutdown), reason: interruptReasonOf(stop.reason) })
   clearInterval(progress)
   clearTimeout(lastCall)
   return drained
@@ -163,6 +165,11 @@ async function shutDown(log: Log, line: SupervisorLine, worker: RunningWorker, s
 function modeOf(reason: string, { mode, signals }: RunningWorker['config']['shutdown']): ShutdownMode {
   if (reason === 'SIGTERM') return sigtermMode() ?? signals.SIGTERM
   return reason === 'SIGINT' ? signals.SIGINT : mode
+}
+
+/** A stop signal is a deploy until somebody says otherwise: platforms send the same one for all that they want. */
+function interruptReasonOf(reason: string): InterruptReason {
+  return reason === 'SIGTERM' || reason === 'SIGINT' ? 'deploy' : 'drain'
 }
 
 /** @throws {HoldfastError} HF_CONFIG */

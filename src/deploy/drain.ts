@@ -1,4 +1,5 @@
 import { monotonic } from '../engine/monotonic.ts'
+import { within } from '../engine/within.ts'
 import type { Worker } from '../engine/worker.ts'
 import type { ShutdownMode } from '../model/config.ts'
 import type { InterruptReason } from '../model/outcome.ts'
@@ -34,8 +35,7 @@ const LINGER_MS = 1_000
 
 /**
  * Empties a worker. Claiming stops; what can resume or restart is handed off at once (mode `hand-off`; what can resume, when somebody could
- * take it), or with everything else at the end
- * of the wait (`finish`), or everything now (`cold`). A job is given back only after its code has ended, so the end of the budget means
+ * take it), or with everything else at the end of the wait (`finish`), or everything now (`cold`). A job is given back only after its code has ended, so the end of the budget means
  * leaving, not giving back.
  */
 export async function drain(worker: Worker, options: DrainOptions): Promise<Drained> {
@@ -53,25 +53,22 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
   // Of code that was condemned nobody knows whether it ever ends: it is given a moment, not the whole budget.
   const others = landed.then(() => worker.quiet((attempt) => attempt.condemned !== undefined))
   const quiet = others.then(() => within(worker.quiet(), CONDEMNED_MS))
-  if (!(await within(quiet, abortAt - (monotonic() - begun)))) {
+  if (!(await done(quiet, abortAt - (monotonic() - begun)))) {
     worker.interrupt(() => true, reason, true)
-    if (!(await within(quiet, budget - CUT_MS - (monotonic() - begun)))) {
+    if (!(await done(quiet, budget - CUT_MS - (monotonic() - begun)))) {
       worker.cut(reason)
-      await within(quiet, budget - (monotonic() - begun))
+      await done(quiet, budget - (monotonic() - begun))
     }
   }
   return { left: worker.attempts.size + worker.unsettled, ...worker.leaving, ms: monotonic() - begun }
 }
 
-async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
-  if (ms <= 0) return false
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.min(ms, 2 ** 31 - 1))
-  })
-  try {
-    return await Promise.race([work.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
+async function done(work: Promise<unknown>, ms: number): Promise<boolean> {
+  return (
+    ms > 0 &&
+    (await within(
+      work.then(() => true),
+      ms,
+    )) === true
+  )
 }

@@ -4,11 +4,11 @@ import type { When } from './when.ts'
 
 /** Why a run had to stop: what its `signal.reason` is. */
 export type InterruptReason =
-  /** A new build replaces this worker. */
+  /** A stop signal: most often, a new build replaces this worker. */
   | 'deploy'
-  /** The platform wants fewer workers. */
+  /** The platform wants fewer workers. A stop signal does not say so; whoever asks the platform can. */
   | 'scale-in'
-  /** This worker was asked to empty itself, and nobody said why. */
+  /** This worker empties itself, and nobody said why: its supervisor is gone, or something in its process failed that was no job. */
   | 'drain'
   /** The run took longer than its time limit. That is a failure. */
   | 'limit'
