@@ -1,11 +1,12 @@
 /** The public surface for application code: making tasks, enqueueing, steering. It loads neither the worker nor any parser. */
 export { holdfast } from './holdfast.ts'
+export type { HistoryOptions, PolicyOptions, ShutdownMode, ShutdownOptions } from './model/config.ts'
 export { Discard, RetryAfter, Snooze } from './model/control.ts'
 export type { Duration } from './model/duration.ts'
 export { type ErrorCode, HoldfastError, isHoldfastError } from './model/errors.ts'
 export { Interrupted } from './model/interrupted.ts'
 export type { InterruptReason } from './model/outcome.ts'
-export type { AppOptions, ShutdownOptions, Work, WorkOptions } from './tasks/app.ts'
+export type { AppOptions, Work, WorkOptions } from './tasks/app.ts'
 export type { IterationBody, Partition, TaskBody } from './tasks/body.ts'
 export type { App, Holdfast, HoldfastOptions, QueueOptions } from './tasks/client.ts'
 export type { Ctx, EachCtx, ItemCtx, JobInfo, Logger, TaskCtx } from './tasks/context.ts'

@@ -1,6 +1,5 @@
 import { type Duration, formatDuration } from './duration.ts'
 import { HoldfastError } from './errors.ts'
-import { MAX_INPUT_BYTES } from './json.ts'
 import { checkChoice, checkDuration, checkInteger, checkKeys } from './options.ts'
 import { show } from './show.ts'
 
@@ -8,53 +7,54 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const DAY = 1_440 * MINUTE
 
-/**
- * What running jobs do at a stop signal. `'hand-off'`: what can resume or restart goes to other workers at once, the rest
- * runs on until the budget is used. `'finish'`: everything runs on until then. `'cold'`: everything stops at once.
- */
 export const SHUTDOWN_MODES = ['hand-off', 'finish', 'cold'] as const
 export type ShutdownMode = (typeof SHUTDOWN_MODES)[number]
 
-/** What a user may say about a worker. */
+/** One budget for the whole process, over all queues and jobs. */
+export interface ShutdownOptions {
+  /** What the platform leaves between its stop signal and SIGKILL: '0s' to '7d'. Default: HOLDFAST_GRACE, else '30s'. */
+  readonly grace?: Duration | undefined
+  /**
+   * What running jobs do at a stop signal. `'hand-off'` (default): what can resume or restart goes to other workers at once, the
+   * rest runs on until the budget is used. `'finish'`: everything runs on until then. `'cold'`: everything stops at once.
+   */
+  readonly mode?: ShutdownMode | undefined
+  /** Another mode for one of the stop signals: `{ SIGINT: 'cold' }`. The variable HOLDFAST_SIGTERM overrides what is said of SIGTERM. */
+  readonly signals?:
+    | { readonly SIGTERM?: ShutdownMode | undefined; readonly SIGINT?: ShutdownMode | undefined }
+    | undefined
+}
+
+export interface PolicyOptions {
+  /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
+  readonly maxFinish?: Duration | undefined
+  /** A task that may run for longer and cannot resume is named when the worker starts: '1s' to '365d', default '15m'. */
+  readonly maxRun?: Duration | undefined
+  /**
+   * How long ready jobs may wait for a worker that takes them (their queue, task and version) before a worker names them. They go on
+   * waiting: nothing fails for it. '1s' to '1d', default '60s'.
+   */
+  readonly maxUnserved?: Duration | undefined
+}
+
+export interface HistoryOptions {
+  /** Keep completed jobs. Default true. Jobs that ended otherwise are always kept. */
+  readonly completed?: boolean | undefined
+  /** How long ended jobs are kept, in whole days: '1d' to '3650d', default '30d'. */
+  readonly keep?: Duration | undefined
+}
+
+/** What an app may say about its workers. */
 export interface ConfigOptions {
-  /** How long a worker keeps its jobs after its last sign of life: '2s' to '10m', default '12s'. */
+  /** How long a worker keeps its jobs after its last sign of life: '2s' to '10m', default '12s'. Renewed three times in that span. */
   readonly lease?: Duration | undefined
   /** Jobs that one worker process runs at the same time: 1 to 10000, default 100. */
   readonly concurrency?: number | undefined
   /** How often an idle worker looks for jobs that no notification told it of: '50ms' to '1m', default '1s'. */
   readonly pollInterval?: Duration | undefined
-  /** The largest input of a job, in bytes of JSON: 1 KiB to 64 MiB, default 256 KiB. */
-  readonly maxInputBytes?: number | undefined
-  readonly shutdown?:
-    | {
-        /** What the platform leaves between its stop signal and SIGKILL: '0s' to '7d', default '30s'. */
-        readonly grace?: Duration | undefined
-        /** Default 'hand-off'. */
-        readonly mode?: ShutdownMode | undefined
-        /** Another mode for one of the stop signals: `{ SIGINT: 'cold' }`. HOLDFAST_SIGTERM overrides what is said of SIGTERM. */
-        readonly signals?:
-          | { readonly SIGTERM?: ShutdownMode | undefined; readonly SIGINT?: ShutdownMode | undefined }
-          | undefined
-      }
-    | undefined
-  readonly policy?:
-    | {
-        /** The longest time limit of a task that may not be interrupted: at most the shutdown budget. Default: '60s' or the budget. */
-        readonly maxFinish?: Duration | undefined
-        /** A task that may run for longer and cannot resume is named when the worker starts: '1s' to '365d', default '15m'. */
-        readonly maxRun?: Duration | undefined
-        /** Ready jobs that no live worker takes for longer are named: '1s' to '1d', default '60s'. */
-        readonly maxUnserved?: Duration | undefined
-      }
-    | undefined
-  readonly history?:
-    | {
-        /** Keep completed jobs. Default true. */
-        readonly completed?: boolean | undefined
-        /** How long ended jobs are kept: '1d' to '3650d', default '30d'. */
-        readonly keep?: Duration | undefined
-      }
-    | undefined
+  readonly shutdown?: ShutdownOptions | undefined
+  readonly policy?: PolicyOptions | undefined
+  readonly history?: HistoryOptions | undefined
 }
 
 /** The same, checked and complete. All times are milliseconds. */
@@ -62,7 +62,6 @@ export interface ResolvedConfig {
   readonly leaseMs: number
   readonly concurrency: number
   readonly pollIntervalMs: number
-  readonly maxInputBytes: number
   readonly shutdown: {
     readonly mode: ShutdownMode
     readonly signals: Readonly<Record<'SIGTERM' | 'SIGINT', ShutdownMode>>
@@ -79,7 +78,7 @@ export interface ResolvedConfig {
   readonly history: { readonly completed: boolean; readonly keepMs: number }
 }
 
-const KEYS = ['lease', 'concurrency', 'pollInterval', 'maxInputBytes', 'shutdown', 'policy', 'history'] as const
+const KEYS = ['lease', 'concurrency', 'pollInterval', 'shutdown', 'policy', 'history'] as const
 const MAX_FINISH = MINUTE
 const SHORT_GRACE = 5 * SECOND
 
@@ -91,14 +90,13 @@ export function resolveConfig(options: ConfigOptions = {}): ResolvedConfig {
     leaseMs: checkDuration(given.lease ?? '12s', 2 * SECOND, 10 * MINUTE, 'lease'),
     concurrency: checkInteger(given.concurrency ?? 100, 1, 10_000, 'concurrency'),
     pollIntervalMs: checkDuration(given.pollInterval ?? '1s', 50, MINUTE, 'pollInterval'),
-    maxInputBytes: checkInteger(given.maxInputBytes ?? MAX_INPUT_BYTES, 1_024, 64 * 1_024 * 1_024, 'maxInputBytes'),
     shutdown,
     ...resolvePolicy(given.policy ?? {}, shutdown),
     history: resolveHistory(given.history ?? {}),
   })
 }
 
-function resolveHistory(options: NonNullable<ConfigOptions['history']>): ResolvedConfig['history'] {
+function resolveHistory(options: HistoryOptions): ResolvedConfig['history'] {
   const { completed = true, keep } = checkKeys(options, ['completed', 'keep'], 'history')
   if (typeof completed !== 'boolean') {
     throw new HoldfastError('HF_CONFIG', `history.completed must be true or false, not ${show(completed)}`)
@@ -111,7 +109,7 @@ export function checkGrace(grace: Duration, what: string): number {
   return checkDuration(grace, 0, 7 * DAY, what)
 }
 
-function resolveShutdown(options: NonNullable<ConfigOptions['shutdown']>): ResolvedConfig['shutdown'] {
+function resolveShutdown(options: ShutdownOptions): ResolvedConfig['shutdown'] {
   const { grace, mode: given, signals = {} } = checkKeys(options, ['grace', 'mode', 'signals'], 'shutdown')
   const mode = checkChoice(given ?? 'hand-off', SHUTDOWN_MODES, 'shutdown.mode')
   const { SIGTERM = mode, SIGINT = mode } = checkKeys(signals, ['SIGTERM', 'SIGINT'], 'shutdown.signals')
@@ -140,7 +138,7 @@ export function graceFor(budgetMs: number): number {
 }
 
 function resolvePolicy(
-  options: NonNullable<ConfigOptions['policy']>,
+  options: PolicyOptions,
   shutdown: ResolvedConfig['shutdown'],
 ): Pick<ResolvedConfig, 'maxFinishMs' | 'maxRunMs' | 'maxUnservedMs'> {
   const { maxFinish, maxRun, maxUnserved } = checkKeys(options, ['maxFinish', 'maxRun', 'maxUnserved'], 'policy')

@@ -111,6 +111,21 @@ test('the second and third signal change nothing, and SIGINT means the same', as
   }
 })
 
+test('each stop signal has the mode that the app gives it', async () => {
+  await using yard = await openYard()
+  for (const [signal, aborted] of [
+    ['SIGTERM', false],
+    ['SIGINT', true],
+  ] as const) {
+    await using worker = await yard.worker({ STOP_SIGNALS: '{ "SIGINT": "cold" }' })
+    const { id } = await yard.jobs.enqueue(short, { ms: 1_500 })
+    await until(() => yard.seen('begin', 'short').some((sighting) => sighting['id'] === id), { what: 'it has begun' })
+    worker.signal(signal)
+    expect(await worker.exit()).toMatchObject({ code: 0 })
+    expect(yard.seen('end', 'short').at(-1)).toMatchObject({ id, aborted })
+  }
+})
+
 test('code that ignores its signal: the process leaves in time, and its lease with it', async () => {
   await using yard = await openYard()
   // The default lease of 12 s would make the others wait that long.
