@@ -75,6 +75,8 @@ export interface StartOptions extends WorkOptions<string> {
   readonly maxBlock?: number
   /** Whether that supervisor is gone. */
   readonly orphaned?: () => boolean
+  /** This process ends when its worker has: what still runs then dies with it. Default false: it is let to its end, and keeps its lease. */
+  readonly exits?: boolean
   /** Ends this process at once. Default: `process.exit`. */
   readonly exit?: (code: number) => void
 }
@@ -92,6 +94,7 @@ const OPTIONS = [
     'blackbox',
     'orphaned',
     'maxBlock',
+    'exits',
     'exit',
   ],
 ] as const
@@ -118,6 +121,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
     maxBlock = MAX_BLOCK_MS,
     name: appName,
     deploy,
+    exits = false,
     exit = (code: number) => process.exit(code),
     appFile,
   } = checkKeys(options, OPTIONS, 'work()')
@@ -200,7 +204,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
         wait: waitMs,
         crowded: (queues) => crowdedQueues(db, queues),
       })
-      await worker.close(Math.max(300, (graceMs - budgetMs) * 0.7))
+      await worker.close({ patience: Math.max(300, (graceMs - budgetMs) * 0.7), exits })
       return drained
     })()
     return ending

@@ -72,6 +72,7 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     signal: cut.signal,
     blackbox: line.blackbox,
     orphaned: () => line.orphaned,
+    exits: true,
     appFile: loaded.file,
     name: appName(loaded.file),
     deploy: deployToken(loaded.file),

@@ -43,8 +43,11 @@ export async function replaceProcess(worker: Worker, options: ReplaceOptions): P
     await within(quiet, LAST_CALL_MS)
   }
   if (supervised) return void process.kill(process.pid, 'SIGKILL')
-  await worker.close(CLOSE_MS)
-  exit(EXIT_REPLACE)
+  try {
+    await worker.close({ patience: CLOSE_MS, exits: true })
+  } finally {
+    exit(EXIT_REPLACE)
+  }
 }
 
 function say(worker: Worker, { verdict, patience, log }: ReplaceOptions): void {

@@ -182,7 +182,8 @@ export class Claimer {
    * backlog must not take every slot, nor every slot that comes free.
    */
   #spread(now: boolean): void {
-    if (this.#stopped || this.#held) return
+    // What it claimed after the loss of its lease would be given back, claimed again, given back.
+    if (this.#stopped || this.#held || !this.#ledger.held) return
     const { length } = this.#lanes
     let waiting = 0
     for (const lane of this.#lanes) if (lane.due && !lane.claiming) waiting++

@@ -1,7 +1,7 @@
 import { closeClaims, readClaims } from '../store/claims.ts'
 import { placeOf } from '../store/place.ts'
 import { handBack } from '../store/settles.ts'
-import { registerWorker } from '../store/workers.ts'
+import { registerWorker, retireWorker } from '../store/workers.ts'
 import { taskKeys } from '../tasks/versions.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
@@ -92,18 +92,14 @@ export class Life {
     return this.#incarnation?.ledger
   }
 
-  /** Lets the worker claim under this incarnation. */
-  begin(incarnation: Incarnation): void {
-    this.#incarnation = incarnation
-  }
-
   /** When this one is lost, no other follows. */
   end(): void {
     this.#ending = true
   }
 
-  register(): Promise<Incarnation> {
-    return register(this.#options, this.#keeper, {
+  /** From now on the worker is there: a lease that is lost the next moment is seen to be. */
+  async register(): Promise<void> {
+    this.#incarnation = await register(this.#options, this.#keeper, {
       onRenewed: (mayClaim) => void this.#renewed(mayClaim),
       onLost: (key, why) => void this.#lost(key, why),
     })
@@ -129,10 +125,12 @@ export class Life {
     this.#events.onLost(mine)
     for (let pause = 200; !this.#ending; pause = Math.min(pause * 2, 5_000)) {
       try {
-        const next = await this.register()
-        this.begin(next)
-        this.#events.onReborn(next.ledger)
-        log('info', 'This worker goes on as a new incarnation', { worker: next.ledger.worker })
+        await this.register()
+        const { ledger = mine } = this
+        // Nobody will use it, and nothing else would take it back before its lease has run out.
+        if (this.#ending) return void (await retireWorker(this.#options.db, ledger.worker))
+        this.#events.onReborn(ledger)
+        log('info', 'This worker goes on as a new incarnation', { worker: ledger.worker })
         return
       } catch (error) {
         this.#events.onTrouble('registering again', error)

@@ -3,31 +3,31 @@ import type { InterruptReason } from '../model/outcome.ts'
 import type { Unserved } from '../model/unserved.ts'
 import type { WorryKind } from '../model/worry.ts'
 import type { Hold } from '../store/gate.ts'
-import { Listener } from '../store/listen.ts'
-import { loadMarks } from '../store/upkeep.ts'
-import { expireLease, retireWorker } from '../store/workers.ts'
-import { taskKeys } from '../tasks/versions.ts'
 import type { Attempt } from './attempt.ts'
-import { Attendance } from './attendance.ts'
-import { Claimer } from './claim.ts'
+import { Claiming } from './claiming.ts'
+import { Ears } from './ears.ts'
 import { Faults } from './faults.ts'
 import { factsOf } from './held-jobs.ts'
-import { HoldWatch } from './hold-watch.ts'
-import { Life } from './incarnation.ts'
 import { LeaseKeeper } from './lease.ts'
 import { giveBackTime } from './lost-time.ts'
-import { acceptsOf } from './marks.ts'
 import { Runs } from './runs.ts'
-import { StallWatch } from './stalls.ts'
 import { sayBlocked } from './story.ts'
 import { Troubles } from './troubles.ts'
-import { UnservedWatch } from './unserved.ts'
-import { Upkeep } from './upkeep.ts'
-import { GATE, HELD, REQUESTS, Waker } from './wake.ts'
+import { HELD, Waker } from './wake.ts'
 import { letWatch } from './watched.ts'
+import { Watches } from './watches.ts'
 import { within } from './within.ts'
 import type { WorkerOptions } from './worker-options.ts'
 import { Worries } from './worries.ts'
+
+export interface CloseOptions {
+  /** ms */
+  readonly patience?: number
+  /** This process is gone the moment after. */
+  readonly exits: boolean
+}
+
+const LAST_WORD_MS = 3_000
 
 /**
  * One worker process's engine: claims to its free slots, runs, settles, and keeps its lease. When it loses the lease, everything it
@@ -35,138 +35,108 @@ import { Worries } from './worries.ts'
  */
 export class Worker {
   readonly #options: WorkerOptions
-  readonly #waker: Waker
-  readonly #keeper: LeaseKeeper
-  readonly #upkeep: Upkeep
-  readonly #troubles: Troubles
-  readonly #worries: Worries
-  readonly #attendance: Attendance
-  readonly #unserved: UnservedWatch
-  readonly #stalls: StallWatch
-  readonly #holds: HoldWatch
-  readonly #listener: Listener | undefined
   readonly #attempts = new Set<Attempt>()
-  readonly #runs: Runs
+  readonly #troubles: Troubles
+  readonly #waker: Waker
+  readonly #worries: Worries
+  readonly #keeper: LeaseKeeper
   readonly #faults: Faults
-  readonly #life: Life
-  #claimer: Claimer | undefined
+  readonly #runs: Runs
+  readonly #claiming: Claiming
+  readonly #ears: Ears
+  readonly #watches: Watches
   #stopping = false
   #gone = false
 
   constructor(options: WorkerOptions) {
-    const { db } = options
+    const { db, log } = options
+    const attempts = this.#attempts
+    const worker = (): number | undefined => this.key
+    const inDoubt = (): boolean => this.#keeper.pulse.inDoubt
+    const onTrouble = (what: string, error: unknown): void => this.#trouble(what, error)
     this.#options = options
-    this.#troubles = new Troubles((message) => options.log('warn', `Trouble while ${message}`))
+    this.#troubles = new Troubles((message) => log('warn', `Trouble while ${message}`))
     this.#waker = new Waker(db)
-    this.#worries = new Worries({ attempts: this.#attempts, maxRun: options.maxRun, log: options.log })
+    this.#worries = new Worries({ attempts, maxRun: options.maxRun, log })
     this.#keeper = new LeaseKeeper(options.maxBlock, {
       blackbox: options.blackbox,
       tasks: new Map([...options.tasks].map(([name, task]) => [name, factsOf(task)])),
       onUnblocked: (blockage) => {
-        giveBackTime(this.#attempts, blockage)
-        sayBlocked(blockage, options.log)
+        giveBackTime(attempts, blockage)
+        sayBlocked(blockage, log)
       },
     })
     letWatch()
     this.#faults = new Faults({
       db,
-      attempts: this.#attempts,
+      attempts,
       onCondemned: (verdict) => {
         options.onCondemned?.(verdict)
         this.#runs.recheck()
       },
-      log: options.log,
-    })
-    this.#life = new Life(options, this.#keeper, {
-      onMayClaim: (may) => {
-        if (!may) this.#claimer?.hold(true)
-        if (may === this.#holds.held) this.#holds.hear()
-      },
-      onGivenBack: (queues) => {
-        for (const queue of queues) this.#claimer?.wake(queue)
-      },
-      onLost: (ledger) => this.interrupt((attempt) => attempt.ledger === ledger, 'lease-lost', true),
-      onReborn: (ledger) => this.#claimer?.use(ledger),
-      onTrouble: (what, error) => this.#trouble(what, error),
+      log,
     })
     this.#runs = new Runs({
       ...options,
-      attempts: this.#attempts,
+      attempts,
       waker: this.#waker,
       worries: this.#worries,
       faults: this.#faults,
-      crowded: (queue) => this.#claimer?.isFull(queue) === true,
-      inDoubt: () => this.#keeper.pulse.inDoubt,
-      onFreed: (queue) => this.#claimer?.freed(queue),
+      crowded: (queue) => this.#claiming.isFull(queue),
+      inDoubt,
+      onFreed: (queue) => this.#claiming.freed(queue),
       onSettled: () => {
-        this.#claimer?.settled()
-        if (this.#holds.held) this.#waker.wake(HELD)
+        this.#claiming.settled()
+        if (this.#ears.held) this.#waker.wake(HELD)
       },
-      onTrouble: (what, error) => this.#trouble(what, error),
+      onTrouble,
     })
-    this.#upkeep = new Upkeep({
-      db,
-      lease: options.lease,
-      keep: options.historyKeep,
-      onReady: (queue) => {
-        this.#claimer?.wake(queue)
-        this.#waker.wake(queue)
+    this.#claiming = new Claiming({
+      ...options,
+      keeper: this.#keeper,
+      unsettled: () => this.#runs.unsettled,
+      onClaimed: (jobs, ledger) => this.#runs.take(jobs, ledger),
+      onClaimFailed: (error) => {
+        onTrouble('claiming', error)
+        this.#watches.claimsMayHaveRolledBack()
       },
-      onRevoked: (name, jobs) => options.log('warn', `Worker ${name} is gone: ${jobs} jobs were given back`, { jobs }),
-      onTrouble: (what, error) => this.#trouble(what, error),
+      onMayClaim: (may) => this.#ears.mayClaim(may),
+      onLost: (ledger) => this.interrupt((attempt) => attempt.ledger === ledger, 'lease-lost', true),
+      onTrouble,
     })
-    this.#attendance = new Attendance({
-      db,
-      takes: taskKeys(options.tasks),
-      worker: () => this.key,
-      attempts: this.#attempts,
-      risenMarks: () => this.#claimer?.risenMarks() ?? [],
-      onTrouble: (what, error) => this.#trouble(what, error),
-    })
-    this.#holds = new HoldWatch({
-      db,
-      worker: () => this.key,
-      pollInterval: options.pollInterval,
-      log: options.log,
+    this.#ears = new Ears({
+      ...options,
+      worker,
+      onReady: (queue) => this.#claiming.wake(queue),
+      onConnect: () => this.#claiming.wakeAll(),
+      onRequest: () => this.#watches.hear(),
       onLook: (hold) => this.#heldBy(hold),
       onAnswered: () => this.#waker.wake(HELD),
-      onTrouble: (error) => this.#trouble('looking for a deploy', error),
+      onTrouble,
     })
-    this.#unserved = new UnservedWatch({
-      db,
-      worker: () => this.key,
-      most: options.maxUnserved,
-      log: options.log,
-      onTrouble: (error) => this.#trouble('looking for jobs that nobody takes', error),
-    })
-    this.#stalls = new StallWatch({
-      attempts: this.#attempts,
+    this.#watches = new Watches({
+      ...options,
+      attempts,
+      worries: this.#worries,
+      worker,
+      inDoubt,
       waits: (attempt) => attempt.steps === 0 && this.#runs.isolated(attempt),
-      inDoubt: () => this.#keeper.pulse.inDoubt,
-      log: options.log,
       hardStop: (attempt, error) => {
         // A process of its own goes alone.
         if (!this.#runs.halt(attempt, error)) this.#faults.condemn(attempt, 'stalled', error)
       },
+      risenMarks: () => this.#claiming.risenMarks(),
+      onReady: (queue) => {
+        this.#claiming.wake(queue)
+        this.#waker.wake(queue)
+      },
+      onTrouble,
     })
-    const url = options.listenUrl
-    if (url !== undefined) {
-      this.#listener = new Listener({
-        db,
-        url,
-        onNotify: (payload) => this.#hear(payload),
-        onConnect: () => {
-          this.#holds.hear()
-          this.#claimer?.wakeAll()
-        },
-        onDeaf: () => options.log('warn', DEAF, { pollInterval: options.pollInterval }),
-      })
-    }
   }
 
   /** This worker's key in the database. */
   get key(): number | undefined {
-    return this.#life.ledger?.worker
+    return this.#claiming.key
   }
 
   /** The runs in progress. */
@@ -186,7 +156,7 @@ export class Worker {
 
   /** Ready jobs that no live worker takes, for too long; empty where another worker looks. */
   get unserved(): readonly Unserved[] {
-    return this.#unserved.alerts
+    return this.#watches.unserved
   }
 
   /** What became of the runs that ended since claiming was stopped. */
@@ -201,56 +171,28 @@ export class Worker {
 
   /** Whether jobs of this queue may be ready that this worker had no slot for, as far as it knows. */
   mayWait(queue: string): boolean {
-    return this.#claimer?.mayWait(queue) === true
+    return this.#claiming.mayWait(queue)
   }
 
   get claiming(): boolean {
-    return !this.#stopping && this.#claimer?.isHeld === false
+    return this.#claiming.open
   }
 
   async start(): Promise<void> {
-    const { db, queues, concurrency, pollInterval } = this.#options
-    const takes = taskKeys(this.#options.tasks)
-    const [incarnation, marks] = await Promise.all([
-      this.#life.register(),
-      loadMarks(db, acceptsOf(takes), [...queues.keys()]),
-      this.#upkeep.prepare(),
-    ])
-    this.#life.begin(incarnation)
-    this.#claimer = new Claimer(
-      {
-        db,
-        takes,
-        queues,
-        concurrency,
-        pollInterval,
-        marks,
-        unsettled: () => this.#runs.unsettled,
-        onClaimed: (jobs, ledger) => this.#runs.take(jobs, ledger),
-        onTrouble: (error) => {
-          this.#trouble('claiming', error)
-          this.#upkeep.claimsMayHaveRolledBack()
-        },
-      },
-      incarnation.ledger,
-    )
-    void this.#listener?.open()
+    await Promise.all([this.#claiming.register(), this.#watches.prepare()])
+    this.#ears.open()
     if (this.#stopping) return
     this.#runs.warm()
-    this.#claimer.start()
-    this.#holds.start()
-    this.#attendance.start()
-    this.#worries.start()
-    this.#stalls.start()
-    this.#unserved.start()
-    this.#upkeep.start()
+    this.#claiming.start()
+    this.#ears.start()
+    this.#watches.start()
   }
 
   /** Claims no more. Resolves when the claims in flight have landed (what they took is given back). */
   async stopClaiming(): Promise<void> {
     this.#stop()
-    this.#upkeep.stopPromoting()
-    await this.#claimer?.stop()
+    this.#watches.stopPromoting()
+    await this.#claiming.stop()
   }
 
   /** Asks runs to stop; `now` also aborts their signals. */
@@ -276,32 +218,31 @@ export class Worker {
   }
 
   /**
-   * The end, within `patience` ms. With code still running, the lease is left to run out in an instant, for the process must be gone
-   * before its jobs may run elsewhere; without, the worker retires.
+   * The end, within `patience` ms. A job whose code still runs may run elsewhere only when it does not run here any more: a process that exits
+   * now lets its lease run out in an instant; in one that stays, the lease is kept until the code has ended.
    */
-  async close(patience = LAST_WORD_MS): Promise<void> {
+  async close({ patience = LAST_WORD_MS, exits }: CloseOptions): Promise<void> {
     this.#stop()
-    this.#worries.stop()
-    const bounded = <T>(work: Promise<T>): Promise<T | undefined> => within(work, patience / 3)
-    const { key } = this
-    const busy = this.#attempts.size > 0
-    if (!this.#supervised) await bounded(this.#faults.settle())
+    const bounded = async (work: Promise<unknown>): Promise<void> => {
+      await within(work, patience / 4).catch((error: unknown) => this.#trouble('leaving', error))
+    }
     await bounded(
-      Promise.allSettled([
-        this.#claimer?.stop(),
-        this.#attendance.stop(),
-        this.#stalls.stop(),
-        this.#holds.stop(),
-        this.#unserved.stop(),
-        this.#upkeep.stop(),
-        this.#runs.close(),
-        this.#listener?.close(),
-      ]),
+      Promise.allSettled([this.#claiming.stop(), this.#ears.stop(), this.#watches.stop(), this.#runs.close()]),
     )
+    await bounded(this.#waker.close())
+    const busy = this.#attempts.size > 0
+    if (!busy || exits) return this.#leave(busy, bounded)
+    this.#gone = true
+    void this.quiet().then(() => this.#leave(false, bounded))
+  }
+
+  async #leave(busy: boolean, bounded: (work: Promise<unknown>) => Promise<void>): Promise<void> {
     // Before the last word, which a renewal would take back.
     await this.#keeper.close()
-    if (key !== undefined) await bounded(this.#leave(key, busy)).catch((error) => this.#trouble('leaving', error))
-    await bounded(this.#waker.close()).catch(() => {})
+    if (!this.#supervised) {
+      await bounded(this.#faults.settle())
+      await bounded(this.#claiming.leave(busy))
+    } else if (!busy) await bounded(this.#claiming.leave(busy))
     this.#gone = true
   }
 
@@ -311,31 +252,18 @@ export class Worker {
     return blackbox !== undefined && orphaned?.() !== true
   }
 
-  async #leave(key: number, busy: boolean): Promise<void> {
-    const { db } = this.#options
-    if (busy && this.#supervised) return
-    // What it could not give back, or never knew of, is released by the next sweep of another worker.
-    if (busy || !(await retireWorker(db, key))) await expireLease(db, key, busy ? EXIT_MS : 0)
-  }
-
   #stop(): void {
     this.#stopping = true
     this.#runs.stop()
-    this.#life.end()
+    this.#claiming.end()
   }
 
   /** A deploy that wants to find nothing running gets what can be interrupted handed off: nobody claims it before that is over. */
   #heldBy(hold: Hold | undefined): void {
-    this.#claimer?.hold(hold !== undefined)
+    this.#claiming.hold(hold !== undefined)
     if (hold?.require !== 'idle') return
     this.interrupt((attempt) => attempt.task.interrupt === 'resume', 'deploy', false)
     this.interrupt((attempt) => attempt.task.interrupt === 'restart', 'deploy', true)
-  }
-
-  #hear(payload: string): void {
-    if (payload === GATE) this.#holds.hear()
-    else if (payload === REQUESTS) this.#attendance.hear()
-    else this.#claimer?.wake(payload)
   }
 
   #trouble(what: string, error: unknown): void {
@@ -344,10 +272,3 @@ export class Worker {
     this.#troubles.say(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
-
-/** How long after its last word this process is surely gone. */
-const EXIT_MS = 250
-const LAST_WORD_MS = 3_000
-const DEAF =
-  'Notifications do not arrive: a transaction pooler is in between. This worker polls. ' +
-  "Set HOLDFAST_LISTEN_URL to the server's own address, or to `off`."
