@@ -1,11 +1,13 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { lifePage } from '../scripts/build-docs.ts'
 import { neutral } from '../scripts/build-stories.ts'
 import { checkSources } from '../scripts/check-sources.ts'
 import { readHere } from '../scripts/named-tests.ts'
+import { COMMANDS } from '../src/cli/program.ts'
 import { STORY_NAMES } from '../src/demo/stories/names.ts'
 import { holdfast } from '../src/index.ts'
 import { Database } from '../src/store/db.ts'
@@ -15,7 +17,7 @@ import { blocksOf, programsOf, proseOf, readPage } from './support/pages.ts'
 
 const root = path.join(import.meta.dirname, '..')
 const GUIDE = ['README.md', ...globSync('docs/guide/*.md', { cwd: root }).sort()]
-const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort()
+const PAGES = globSync(['*.md', 'docs/**/*.md', 'bench/*.md'], { cwd: root }).sort()
 
 /** Links of a page that lead nowhere: a file that is not there, a heading that the file does not have. */
 function brokenLinks(page: string, markdown = readPage(page)): string[] {
@@ -103,22 +105,53 @@ describe('the code of the README and the guide', () => {
 })
 
 /** Commander's own, and those that belong to releases to come; the pages say so. */
-const NO_FILE = new Set(['help', 'check', 'deploy', 'forecast', 'playground'])
+const TO_COME = ['help', 'check', 'forecast', 'playground']
 
-test.each(PAGES)('every command that %s names exists', (page) => {
-  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { scripts: object }
-  const code = [...readPage(page).matchAll(/`([^`\n]+)`/g)].map((match) => match[1] as string)
-  const lines = [...code, ...blocksOf(readPage(page)).flatMap((block) => block.code.split('\n'))]
-  const unknown = lines.flatMap((line) => {
-    const script = /\bnpm run ([\w:-]+)/.exec(line)?.[1]
-    const command = /^\s*(?:npx )?holdfast ([a-z]+)/.exec(line)?.[1]
-    const missing = (name: string | undefined, known: boolean) => (name === undefined || known ? [] : [name])
-    return [
-      ...missing(script, Object.hasOwn(scripts, script ?? '')),
-      ...missing(command, existsSync(path.join(root, `src/cli/${command}.ts`))),
-    ]
+/** Every command, and each of its subcommands behind it: `deploy`, `deploy prepare`. */
+async function commands(): Promise<Set<string>> {
+  const program: CommandUnknownOpts = new Command()
+  for (const { load } of Object.values(COMMANDS)) (await load()).define(program)
+  return new Set(program.commands.flatMap((each) => [each.name(), ...subcommandsOf(each)]))
+}
+
+function subcommandsOf(command: CommandUnknownOpts): string[] {
+  return command.commands.map((each) => `${command.name()} ${each.name()}`)
+}
+
+/** Commands that a page names, in spans and blocks of code, and that do not exist. */
+async function unknownCommands(markdown: string): Promise<string[]> {
+  const known = await commands()
+  const hasMore = new Set([...known].flatMap((name) => (name.includes(' ') ? [name.split(' ')[0]] : [])))
+  return codeLines(markdown).flatMap((line) => {
+    const found = [...line.matchAll(/(?:^\s*|\$ |&& |npx )holdfast ([a-z]+)(?: ([a-z]+))?/g)]
+    return found.flatMap(([, first = '', second]) => {
+      const name = second !== undefined && hasMore.has(first) ? `${first} ${second}` : first
+      return known.has(name) || TO_COME.includes(first) ? [] : [name]
+    })
   })
-  expect(unknown.filter((name) => !NO_FILE.has(name))).toEqual([])
+}
+
+function codeLines(markdown: string): string[] {
+  const spans = [...markdown.matchAll(/`([^`\n]+)`/g)].map((match) => match[1] as string)
+  return [...spans, ...blocksOf(markdown).flatMap((block) => block.code.split('\n'))]
+}
+
+test.each(PAGES)('every command that %s names exists', async (page) => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { scripts: object }
+  const named = codeLines(readPage(page)).flatMap((line) => /\bnpm run (?:--silent )?([\w:-]+)/.exec(line)?.[1] ?? [])
+  expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([])
+  expect(await unknownCommands(readPage(page))).toEqual([])
+})
+
+test('commands that do not exist are found', async () => {
+  const page = [
+    '`holdfast wrok`, `npx holdfast deploy prepre --hold 1m`, `holdfast format`, `holdfast jobs retries ID`',
+    '```sh',
+    '$ sleep 1 && holdfast deploy finnish 2',
+    '```',
+    '`holdfast deploy finish 2`, `holdfast deploy`, `holdfast jobs list | show`, `holdfast enqueue send`, `holdfast check`',
+  ].join('\n')
+  expect(await unknownCommands(page)).toEqual(['wrok', 'deploy prepre', 'format', 'jobs retries', 'deploy finnish'])
 })
 
 describe('docs/sources.md', () => {

@@ -87,7 +87,10 @@ export interface Holdfast<Q extends string, Tx> {
 
   /**
    * One job. Resolves after its commit, or, with `tx`, when it is part of your transaction.
-   * Errors: `HF_INPUT` (schema, or not JSON), `HF_QUEUE_NOT_FOUND`, `HF_NO_DATABASE`.
+   * Errors of the call: `HF_INPUT` (schema, or not JSON), `HF_INPUT_TOO_LARGE`, `HF_QUEUE_NOT_FOUND`, `HF_NO_DATABASE`, `HF_TX` (`tx` is in no
+   * transaction, or in one of another database), `HF_CLOSED`. No job was made.
+   * Errors of the way: `HF_DATABASE_REFUSED` and `HF_DATABASE_DOWN`, the job was not sent; `HF_ENQUEUE_UNKNOWN`, the answer was lost, and the job whose id the message
+   * names may exist. Inside `tx` they are your driver's own, and your transaction decides.
    */
   enqueue<T extends AnyContract>(task: T, ...rest: InputAndOptions<T, EnqueueOptions<Q, Tx>>): Promise<Enqueued>
 

@@ -20,7 +20,9 @@ export interface JobInfo {
   readonly failures: number
   /** How often a deploy, scale-in or drain stopped it. */
   readonly interruptions: number
-  /** How often its worker vanished under it. */
+  /** How often the process under it died of itself: out of memory, a native crash, `process.exit`. */
+  readonly crashes: number
+  /** How often its worker vanished under it, and nobody saw how. */
   readonly losses: number
 }
 
@@ -38,7 +40,10 @@ export interface Ctx<Q extends string> {
     task: T,
     ...rest: InputAndOptions<T, Omit<EnqueueOptions<Q, never>, 'tx'>>
   ) => { readonly id: string }
-  /** How far the run is, for `jobs show` and the dashboard. An iteration reports its items by itself. */
+  /**
+   * How far the run is, for `holdfast jobs list` and `jobs show`. An iteration reports its items by itself; there, a call is a sign of life
+   * (`stallAfter`) and nothing else.
+   */
   readonly progress: (done: number, total?: number) => void
   /**
    * The same string for this job (and item, in an iteration) on every run, retry and build: give it to an API that

@@ -1,6 +1,6 @@
 /**
  * A collection with a cursor: all that iteration needs to know about where items come from.
- * Write your own by implementing this interface; `docs/guide` shows one.
+ * Write your own by implementing this interface; `docs/guide/sources.md` shows one, and the rules.
  *
  * The idea of "the developer names the collection, the system owns the loop" is job-iteration's.
  */
