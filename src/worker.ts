@@ -202,7 +202,7 @@ export async function startWork(app: unknown, options: StartOptions = {}): Promi
         reason: condemned ? 'replace' : reason,
         budget: budgetMs,
         wait: waitMs,
-        crowded: (queues) => crowdedQueues(db, queues),
+        crowded: async (queues) => (worker.key === undefined ? [] : crowdedQueues(db, worker.key, queues)),
       })
       await worker.close({ patience: Math.max(300, (graceMs - budgetMs) * 0.7), exits })
       return drained

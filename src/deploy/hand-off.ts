@@ -5,7 +5,7 @@ import { within } from '../engine/within.ts'
 import type { Worker } from '../engine/worker.ts'
 import type { InterruptReason } from '../model/outcome.ts'
 
-/** Which of these queues have jobs that nobody takes. */
+/** In which of these queues a job would find no free slot elsewhere. */
 export type Crowded = (queues: readonly string[]) => Promise<readonly string[]>
 
 const LOOK_EVERY_MS = 100
@@ -13,9 +13,9 @@ const LOOK_EVERY_MS = 100
 const ANSWER_WITHIN_MS = 100
 
 /**
- * Asks what can resume to stop at its next item. Where jobs wait that nobody takes, every slot elsewhere is taken: a job that was handed off
- * would stand still until the replacement has started. There it goes on for as long as that is so, `most` ms at the longest: no
- * platform's grace is so short that it would be cut.
+ * Asks what can resume to stop at its next item. Where every slot elsewhere is taken, a job that was handed off would stand still until the
+ * replacement has started. There it goes on for as long as that is so, `most` ms at the longest: no platform's grace is so short that it
+ * would be cut.
  */
 export async function handOffResumable(
   worker: Worker,
@@ -26,8 +26,7 @@ export async function handOffResumable(
   const begun = monotonic()
   for (;;) {
     const resumable = [...worker.attempts].filter(isResumable)
-    // Where none waited a moment ago, nobody is asked: every item counts that would be begun meanwhile.
-    const queues = [...new Set(resumable.map(({ job }) => job.queue))].filter((queue) => worker.mayWait(queue))
+    const queues = [...new Set(resumable.map(({ job }) => job.queue))]
     const left = most - (monotonic() - begun)
     const full = queues.length === 0 || left <= 0 ? [] : await ask(crowded, queues)
     worker.interrupt((attempt) => isResumable(attempt) && !full.includes(attempt.job.queue), reason, false)

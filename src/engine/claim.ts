@@ -85,11 +85,6 @@ export class Claimer {
     return this.#running >= this.#options.concurrency || (lane !== undefined && lane.running >= lane.limit)
   }
 
-  /** Whether jobs of this queue may be ready that this worker had no slot for, as far as it knows. */
-  mayWait(queue: string): boolean {
-    return this.#byQueue.get(queue)?.due === true
-  }
-
   start(): void {
     this.#schedulePoll()
     this.#pump()

@@ -64,11 +64,6 @@ export class Claiming {
     return this.#claimer?.isFull(queue) === true
   }
 
-  /** Whether jobs of this queue may be ready that this worker had no slot for, as far as it knows. */
-  mayWait(queue: string): boolean {
-    return this.#claimer?.mayWait(queue) === true
-  }
-
   risenMarks(): readonly Mark[] {
     return this.#claimer?.risenMarks() ?? []
   }

@@ -169,11 +169,6 @@ export class Worker {
     return this.#runs.tally.settled
   }
 
-  /** Whether jobs of this queue may be ready that this worker had no slot for, as far as it knows. */
-  mayWait(queue: string): boolean {
-    return this.#claiming.mayWait(queue)
-  }
-
   get claiming(): boolean {
     return this.#claiming.open
   }

@@ -86,8 +86,8 @@ export async function readStart(db: Database, fences: readonly Fence[]): Promise
   return new Set(rows.filter((row) => row.started).map((row) => row.id))
 }
 
-/** Those of the queues in which jobs wait that nobody takes. */
-export async function crowdedQueues(db: Database, queues: readonly string[]): Promise<string[]> {
-  const rows = await db.run<{ queue: string }>('crowded_queues', [nameArray(queues)])
+/** Those of the queues in which a job that this worker hands off now would wait for a slot elsewhere. */
+export async function crowdedQueues(db: Database, worker: number, queues: readonly string[]): Promise<string[]> {
+  const rows = await db.run<{ queue: string }>('crowded_queues', [nameArray(queues), worker])
   return rows.map(({ queue }) => queue)
 }

@@ -163,12 +163,29 @@ limit 20`,
   count_waiting: `select queue, state, count(*)::int as jobs
 from (select queue, state from :schema.waiting limit $1) as bounded
 group by queue, state`,
-  crowded_queues: `select q.queue
+  crowded_queues: `with others as materialized (
+  select w.key, w.slots, w.queues from :schema.worker w
+  where w.alive and w.claiming and w.key <> $2 and w.queues && $1::text[]
+  limit 21
+)
+select q.queue
 from unnest($1::text[]) as q(queue)
-cross join lateral (
-  -- The order is the index's: without it, an empty queue would be looked for among all rows.
-  select from :schema.job j where j.queue = q.queue and j.state = 0 order by j.lane, j.priority, j.position limit 1
-) as ready`,
+-- The order is the index's: without it, an empty queue would be looked for among all rows.
+where exists (select from (select from :schema.job j where j.queue = q.queue and j.state = 0 order by j.lane, j.priority, j.position limit 1) as ready)
+or (
+  exists (select from others o where q.queue = any(o.queues))
+  and (select count(*) from others) <= 20
+  and not exists (
+    select from others o
+    where q.queue = any(o.queues) and o.slots > (
+      select count(*)
+      from (select l.ids, l.runs from :schema.ledger l where l.worker = o.key offset 0) l
+      cross join lateral unnest(l.ids, l.runs) as k(id, run)
+      cross join lateral (select j.run, j.state, j.worker from :schema.job j where j.id = k.id limit 1) as j
+      where j.run = k.run and j.state > 0 and j.worker = o.key
+    )
+  )
+)`,
   delay: `with found as materialized (
   select k.run, k.state, k.delay, k.due, k.failed, k.reason, k.error, k.crashed, j.tid, c.items, c.moved
   from unnest($1::uuid[], $2::int[], $3::smallint[], $4::float8[], $5::timestamptz[], $6::smallint[], $7::text[], $8::text[], $9::smallint[])
@@ -702,8 +719,8 @@ from unnest($1::uuid[], $2::int[]) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where j.run = k.run and j.state > 0`,
   register_worker: `with started as (
-  insert into :schema.worker (name, build, release, tasks, queues, manifest, app, token)
-  values ($1, $2, $3, $4, $5, $7::text::json, $8, $9)
+  insert into :schema.worker (name, build, release, tasks, queues, manifest, app, token, slots)
+  values ($1, $2, $3, $4, $5, $7::text::json, $8, $9, $10)
   returning key
 ), leased as (
   insert into :schema.lease (worker, expires_at) select key, clock_timestamp() + $6::float8 * interval '1 ms' from started
@@ -980,7 +997,7 @@ export const MIGRATIONS: readonly { number: number; name: string; kind: 'additiv
 -- Workers: one row for each start of a worker process, never reused. Claims take FOR SHARE on it, so that whoever clears \`alive\` or
 -- \`claiming\` waits for the claims in flight and knows that none comes after. The lease lives in a table of its own: its renewals
 -- must not conflict with those locks.
--- \`tasks\`: what its claims take. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
+-- \`tasks\`: what its claims take. \`slots\`: how many jobs it runs at the same time. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
 -- \`deploy\`: the one that holds it, so that it does not claim; \`heard\`: the last one that it has answered to. \`token\`: the deploy whose
 -- new code it says it is.
 create table :schema.worker (
@@ -992,6 +1009,7 @@ create table :schema.worker (
   release     text not null,
   tasks       text[] not null,
   queues      text[] not null,
+  slots       integer not null default 1,
   manifest    json not null,
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,

@@ -12,6 +12,8 @@ export interface WorkerRow {
   readonly lease: number
   /** What it says of its code: plain JSON. */
   readonly manifest: object
+  /** Jobs that it runs at the same time. Default 1. */
+  readonly concurrency?: number
   /** Which app it runs, where several share a database. */
   readonly app?: string | undefined
   /** The deploy whose new code it says it is. */
@@ -20,10 +22,10 @@ export interface WorkerRow {
 
 /** A new incarnation with its lease; held from the start where a deploy holds its kind. Resolves with its key. */
 export async function registerWorker(db: Database, worker: WorkerRow): Promise<number> {
-  const { name, build, release, tasks, queues, lease, manifest, app = '', token } = worker
+  const { name, build, release, tasks, queues, lease, manifest, app = '', token, concurrency = 1 } = worker
   const row = [
     ...[name, build, release, nameArray(tasks), nameArray(queues), lease],
-    ...[JSON.stringify(manifest), app, token ?? null],
+    ...[JSON.stringify(manifest), app, token ?? null, concurrency],
   ]
   return db.transaction(async (client) => {
     await db.run('share_gate', [], client)

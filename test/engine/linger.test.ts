@@ -47,7 +47,6 @@ function fake() {
   const asked: string[] = []
   const worker = {
     attempts: new Set(attempts),
-    mayWait: () => true,
     interrupt(which: (attempt: Attempt) => boolean) {
       for (const attempt of attempts)
         if (which(attempt) && !asked.includes(attempt.job.queue)) asked.push(attempt.job.queue)

@@ -5,7 +5,7 @@
 -- Workers: one row for each start of a worker process, never reused. Claims take FOR SHARE on it, so that whoever clears `alive` or
 -- `claiming` waits for the claims in flight and knows that none comes after. The lease lives in a table of its own: its renewals
 -- must not conflict with those locks.
--- `tasks`: what its claims take. `manifest`: what it says of its code, for people and for `deploy plan`; no claim reads it.
+-- `tasks`: what its claims take. `slots`: how many jobs it runs at the same time. `manifest`: what it says of its code, for people and for `deploy plan`; no claim reads it.
 -- `deploy`: the one that holds it, so that it does not claim; `heard`: the last one that it has answered to. `token`: the deploy whose
 -- new code it says it is.
 create table :schema.worker (
@@ -17,6 +17,7 @@ create table :schema.worker (
   release     text not null,
   tasks       text[] not null,
   queues      text[] not null,
+  slots       integer not null default 1,
   manifest    json not null,
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,

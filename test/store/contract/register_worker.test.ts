@@ -39,7 +39,7 @@ test('makes a new incarnation with its lease, each time with a key of its own', 
 })
 
 test('touches a few pages', async ({ store }) => {
-  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000, '{}', 'app', null]), {
+  expectPlan(await store.plan('register_worker', ['n', 'b', 'r', ['a'], ['q'], 1_000, '{}', 'app', null, 4]), {
     uses: [],
     pages: 40,
   })
