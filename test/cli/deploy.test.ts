@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { type Stage, useStages } from '../support/stage.ts'
+import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { type CliOptions, cli, cliJson, config, MAIN, type Project, project, type Running, start } from './support.ts'
+import { type CliOptions, cli, cliJson, config, MAIN, project, type Running, start } from './support.ts'
 
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
@@ -19,30 +19,52 @@ const TASKS = {
 }
 const CONFIG = `import { existsSync } from 'node:fs'\n${config(Object.values(TASKS).join(', '))}`
 
-/** The shell of whoever deploys, in the folder of the app. */
-function shell(s: Stage, { folder }: Project, env: Record<string, string> = {}) {
-  const options: CliOptions = {
-    cwd: folder,
-    env: { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, HOLDFAST_GRACE: '30s', ...env },
+/** An app in a folder of its own, a schema of its own, and the shell of whoever deploys it. */
+async function openShop(files: Readonly<Record<string, string>> = {}) {
+  const closing = new AsyncDisposableStack()
+  const s = closing.use(await stage())
+  const { folder } = closing.use(await project({ 'holdfast.config.ts': CONFIG, ...files }))
+  const shell = (env: Record<string, string> = {}) => {
+    const options: CliOptions = {
+      cwd: folder,
+      env: { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, HOLDFAST_GRACE: '30s', ...env },
+    }
+    return {
+      run: (...args: string[]) => cli(args, options),
+      json: (...args: string[]) => cliJson(args, options),
+      start: (...args: string[]): Running => start(args, options),
+    }
   }
+  const plain = shell()
   return {
-    run: (...args: string[]) => cli(args, options),
-    json: (...args: string[]) => cliJson(args, options),
-    start: (...args: string[]): Running => start(args, options),
+    ...plain,
+    s,
+    folder,
+    /** The same shell with more in its environment. */
+    with: shell,
+    /** A worker that claims, or is held. */
+    async work(args: readonly string[] = [], env: Record<string, string> = {}): Promise<Running> {
+      const worker = shell(env).start('work', ...args)
+      await worker.line('Worker started')
+      return worker
+    },
+    /** A `deploy prepare` that waits for work to end. */
+    async waitingDeploy(...args: string[]): Promise<Running> {
+      const deploy = plain.start('deploy', 'prepare', ...args)
+      await until(() => deploy.stdout.includes('to end'), { what: () => `it waits: ${deploy.said}` })
+      return deploy
+    },
+    enqueue: async (task: string): Promise<string> => (await plain.json('enqueue', task)).id,
     /** Lets reports end. */
     end: () => writeFile(path.join(folder, 'end'), ''),
-    enqueue: async (task: string): Promise<string> => (await cliJson(['enqueue', task], options)).id,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 
-const started = (worker: Running) => worker.line('Worker started')
-
 test('prepare, finish: the workers are held between the two, and the history has it', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
   const long = await sh.enqueue('count')
   await s.reached(long, 'running')
   const prepared = await sh.run('deploy', 'prepare', '--reason', 'release 7')
@@ -74,11 +96,9 @@ test('prepare, finish: the workers are held between the two, and the history has
 })
 
 test('what may not be cut makes it give up: exit 1, the offender with its cure and a ticket, and all claim again', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
   const id = await sh.enqueue('report')
   await s.reached(id, 'running')
   const dry = await sh.run('deploy', 'prepare', '--dry-run')
@@ -99,15 +119,12 @@ test('what may not be cut makes it give up: exit 1, the offender with its cure a
 })
 
 test('SIGINT, SIGTERM and SIGHUP in the wait: exit 1, and all claim again', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     await s.reached(await sh.enqueue('report'), 'running')
-    await using deploy = sh.start('deploy', 'prepare')
-    await until(() => deploy.stdout.includes('to end'), { what: () => `it waits: ${deploy.said}` })
+    await using deploy = await sh.waitingDeploy()
     deploy.child.kill(signal)
     expect(await deploy.ended(), signal).toBe(1)
     expect(deploy.stderr).toContain('interrupted by hand')
@@ -118,14 +135,11 @@ test('SIGINT, SIGTERM and SIGHUP in the wait: exit 1, and all claim again', asyn
 })
 
 test('killed in the wait: its hold is over some seconds later', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
   await s.reached(await sh.enqueue('report'), 'running')
-  await using deploy = sh.start('deploy', 'prepare')
-  await until(() => deploy.stdout.includes('to end'), { what: () => `it waits: ${deploy.said}` })
+  await using deploy = await sh.waitingDeploy()
   deploy.child.kill('SIGKILL')
   const id = await sh.enqueue('quick')
   await sleep(1_000)
@@ -136,38 +150,66 @@ test('killed in the wait: its hold is over some seconds later', async () => {
   await sh.end()
 })
 
-test('run: the command finds the token, its workers are not held, and the deploy is finished with it', async () => {
-  await using s = await stage()
-  await using app = await project({
-    'holdfast.config.ts': CONFIG,
+test('the token tells new code from old of the same build: in the environment, or in a file beside the code', async () => {
+  await using sh = await openShop()
+  const { s } = sh
+  const build = ['--build', 'release-7']
+  const tokenFile = path.join(sh.folder, '.holdfast-deploy')
+  await using _old = await sh.work(build)
+  const { token, build: told } = await sh.json('deploy', 'prepare', ...build)
+  expect(told, 'a build that lives already says nothing').toBeNull()
+  {
+    await using _next = await sh.work(build, { HOLDFAST_DEPLOY: token })
+    await s.ended(await sh.enqueue('quick'))
+  }
+  {
+    await writeFile(tokenFile, `${token}\n`)
+    await using _next = await sh.work(build)
+    await s.ended(await sh.enqueue('quick'))
+    await rm(tokenFile)
+  }
+  // An autoscaler starts one more of the old.
+  await using late = await sh.work(build)
+  const { worker: name } = await late.line('Worker started')
+  const held = async () => (await sh.json('deploy', 'status')).deploys[0].workers
+  expect(await held()).toContainEqual(expect.objectContaining({ name }))
+  const id = await sh.enqueue('quick')
+  // Longer than a worker needs to look for work.
+  await sleep(2_000)
+  expect(await s.find(id)).toMatchObject({ state: 'ready', run: 0 })
+  expect((await sh.run('deploy', 'finish')).code).toBe(0)
+  await s.ended(id)
+})
+
+test('run: the command finds the token, the workers that it starts are not held, and the deploy is finished with it', async () => {
+  await using sh = await openShop({
     'restart.mjs': `
-      import { writeFileSync } from 'node:fs'
-      writeFileSync('.holdfast-deploy', process.env.HOLDFAST_DEPLOY)
+      import { existsSync, writeFileSync } from 'node:fs'
       process.kill(Number(process.argv[2]), 'SIGTERM')
+      writeFileSync('token', process.env.HOLDFAST_DEPLOY)
+      const look = setInterval(() => existsSync('restarted') && clearInterval(look), 20)
     `,
   })
-  const sh = shell(s, app)
-  await using old = sh.start('work')
-  await started(old)
+  const { s } = sh
+  await using old = await sh.work()
   const long = await sh.enqueue('count')
   await s.reached(long, 'running')
-  const ran = await sh.run('deploy', 'run', '--', process.execPath, 'restart.mjs', String(old.child.pid))
-  expect(ran.code, ran.stderr).toBe(0)
-  expect(ran.stdout).toContain('is finished: every worker claims')
+  await using deploy = sh.start('deploy', 'run', '--', process.execPath, 'restart.mjs', String(old.child.pid))
   expect(await old.ended()).toBe(0)
   expect(await s.find(long)).toMatchObject({ state: 'ready', interruptions: 1 })
-  // The token lies beside the code now: that of a deploy that is over, and harmless.
-  await using next = sh.start('work')
-  await started(next)
+  const token = await readFile(path.join(sh.folder, 'token'), 'utf8')
+  await using _next = await sh.work([], { HOLDFAST_DEPLOY: token })
   await s.reached(long, 'running')
+  expect((await sh.json('deploy', 'status')).deploys, 'the command still runs').toMatchObject([{ state: 'held' }])
+  await writeFile(path.join(sh.folder, 'restarted'), '')
+  expect(await deploy.ended(), deploy.said).toBe(0)
+  expect(deploy.stdout).toContain('is finished: every worker claims')
 })
 
 test('run: a command that fails aborts the deploy; after a migration has begun it stays held, for a person', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
   const failed = await sh.run('deploy', 'run', '--', process.execPath, '-e', 'process.exit(3)')
   expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('the command ended with exit code 3') })
   await s.ended(await sh.enqueue('quick'))
@@ -175,7 +217,7 @@ test('run: a command that fails aborts the deploy; after a migration has begun i
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('could not be started') })
 
   const script = `"${process.execPath}" "$MAIN" deploy mark migrating && exit 4`
-  const half = await shell(s, app, { MAIN }).run('deploy', 'run', '--', 'sh', '-c', script)
+  const half = await sh.with({ MAIN }).run('deploy', 'run', '--', 'sh', '-c', script)
   expect(half.code, half.stdout).toBe(1)
   expect(half.stderr).toMatch(/stays held: the command ended with exit code 4, and a migration had begun/)
   const id = await sh.enqueue('quick')
@@ -193,11 +235,8 @@ test('run: a command that fails aborts the deploy; after a migration has begun i
 })
 
 test('two deploys: the second is refused with the name of the first', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using worker = sh.start('work')
-  await started(worker)
+  await using sh = await openShop()
+  await using _worker = await sh.work()
   const first = await sh.json('deploy', 'prepare', '--reason', 'release 8')
   expect(first).toMatchObject({ passed: true, workers: 1 })
   for (const dry of [[], ['--dry-run']]) {
@@ -213,15 +252,11 @@ test('two deploys: the second is refused with the name of the first', async () =
 })
 
 test('wait: until the old build is gone', async () => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const sh = shell(s, app)
-  await using old = sh.start('work', '--build', 'old')
-  await started(old)
+  await using sh = await openShop()
+  await using old = await sh.work(['--build', 'old'])
   const none = await sh.run('deploy', 'wait', '--build', 'new', '--timeout', '1s')
   expect(none).toMatchObject({ code: 1, stdout: expect.stringContaining('No worker of build new is alive yet') })
-  await using next = sh.start('work', '--build', 'new')
-  await started(next)
+  await using _next = await sh.work(['--build', 'new'])
   const both = await sh.run('deploy', 'wait', '--build', 'new', '--timeout', '1s')
   expect(both).toMatchObject({
     code: 1,
@@ -252,9 +287,8 @@ test.for<[string, string[], number, RegExp]>([
   ['a fleet that is none', ['prepare', '--fleet', 'sidekiq'], 2, /--fleet must be one of/],
   ['no such command', ['prepair'], 2, /unknown command 'prepair'/],
 ])('bad input: %s', async ([, args, code, words]) => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': CONFIG })
-  const said = await shell(s, app).run('deploy', ...args)
+  await using sh = await openShop()
+  const said = await sh.run('deploy', ...args)
   expect(said.stderr).toMatch(words)
   expect(said.code).toBe(code)
 })

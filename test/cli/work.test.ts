@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { type Stage, useStages } from '../support/stage.ts'
@@ -158,26 +157,6 @@ test.concurrent('a stop signal while the embedded server starts', async ({ expec
   expect(await worker.ended()).toBe(0)
   expect(worker.lines.at(-1)).toMatchObject({ event: 'stopped' })
   expect(worker.stderr).toBe('')
-})
-
-test.concurrent('a stop signal at any moment of the start leaves no worker behind, and no job on one', async ({
-  expect,
-}) => {
-  await using s = await stage()
-  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
-  const id = await enqueue(s, app, 'count')
-  const moments = [0, 50, 120, 200, 300, 420, 560, 800]
-  const ends = moments.map(async (moment, index) => {
-    await using worker = work(s, app)
-    await sleep(moment)
-    worker.child.kill(index % 2 === 0 ? 'SIGTERM' : 'SIGINT')
-    const code = await worker.ended()
-    // Before node runs any of our code, the signal ends it as it ends any program.
-    return worker.child.signalCode ?? code
-  })
-  for (const end of await Promise.all(ends)) expect([0, 'SIGTERM', 'SIGINT']).toContain(end)
-  expect(await alive(s)).toEqual([])
-  expect(await s.find(id)).toMatchObject({ state: 'ready', losses: 0, failures: 0 })
 })
 
 test.concurrent('the end of an npm that swallowed the signal stops the worker', async ({ expect, onTestFinished }) => {

@@ -14,13 +14,8 @@ const AT_ONCE_MS = 40_000
 /** Everything takes a minute: `npm run test:deaths`. The ordinary run has one of each kind. */
 const chosen = process.env['HOLDFAST_DEATHS'] === 'all' ? WAYS : WAYS.filter(({ short }) => short)
 
-/**
- * On a machine without any time to spare, what is left before the end of the grace is not enough to give the last jobs back. The lease does it
- * then, as promised, and far too late for this.
- */
-const options = { timeout: 180_000, retry: 1 }
-
-for (const way of chosen) test.concurrent(`${way.name}: every job ends by the rules`, options, () => die(way))
+for (const way of chosen)
+  test.concurrent(`${way.name}: every job ends by the rules`, { timeout: 180_000 }, () => die(way))
 
 async function die(way: Way): Promise<void> {
   await using scene = await openScene(await stages(), way)
