@@ -125,7 +125,13 @@ class Preparation {
     const listener =
       listenUrl === undefined
         ? undefined
-        : new Listener({ db, url: listenUrl, onNotify: (payload) => payload === HELD && this.#hear() })
+        : new Listener({
+            db,
+            url: listenUrl,
+            onNotify: (payload) => payload === HELD && this.#hear(),
+            // Workers answer sooner than a connection is made: until the next look it would not know.
+            onConnect: () => this.#hear(),
+          })
     const give = (): void => this.#hear()
     signal.addEventListener('abort', give)
     void listener?.open()
