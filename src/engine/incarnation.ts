@@ -1,7 +1,10 @@
+import { isHoldfastError } from '../model/errors.ts'
 import { closeClaims, readClaims } from '../store/claims.ts'
+import type { Database } from '../store/db.ts'
+import { isConnectionTrouble, wasNeverSent } from '../store/db-errors.ts'
 import { placeOf } from '../store/place.ts'
 import { handBack } from '../store/settles.ts'
-import { registerWorker, retireWorker } from '../store/workers.ts'
+import { registerWorker, retireWorker, type WorkerRow } from '../store/workers.ts'
 import { taskKeys } from '../tasks/versions.ts'
 import type { Lease, LeaseKeeper } from './lease.ts'
 import { Ledger } from './ledger.ts'
@@ -23,15 +26,15 @@ interface IncarnationEvents {
 
 /** After a process stood still: for what broke meanwhile to be noticed by its code. */
 const STILL_MS = 2_000
+const ATTEMPTS = 3
 
 async function register(options: WorkerOptions, keeper: LeaseKeeper, events: IncarnationEvents): Promise<Incarnation> {
   const { db, listenUrl, tasks, queues, lease: ms } = options
   const direct =
     listenUrl === undefined || listenUrl === db.url ? undefined : { url: listenUrl, place: await placeOf(db) }
   await keeper.ready()
-  const sent = monotonic()
   const row = { ...options, tasks: taskKeys(tasks), queues: [...queues.keys()] }
-  const key = await registerWorker(db, row)
+  const { sent, key } = await insert(db, row)
   const lease = keeper.hold({ url: db.url, direct, schema: db.schema, worker: key, lease: ms }, sent, {
     onRenewed: events.onRenewed,
     onLost: (why) => events.onLost(key, why),
@@ -43,6 +46,22 @@ async function register(options: WorkerOptions, keeper: LeaseKeeper, events: Inc
       () => lease.held,
       () => keeper.stillness.within(STILL_MS),
     ),
+  }
+}
+
+/**
+ * The server ends the registration of a process that stands still in the middle of it: nobody is there then, and it begins anew. One whose answer
+ * alone was lost leaves a worker that nobody is, until its lease has run out.
+ */
+async function insert(db: Database, row: WorkerRow): Promise<{ sent: number; key: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const sent = monotonic()
+    try {
+      return { sent, key: await registerWorker(db, row) }
+    } catch (error) {
+      const broke = isHoldfastError(error, 'HF_TX_IDLE') || (isConnectionTrouble(error) && !wasNeverSent(error))
+      if (!broke || attempt === ATTEMPTS) throw error
+    }
   }
 }
 

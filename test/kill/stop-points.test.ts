@@ -7,7 +7,7 @@ import { openProxy } from '../support/proxy.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { createWitness } from '../support/witness.ts'
-import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
+import { spawnWorkerProcess, startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'
 
 const stages = useStages('create table effect (job uuid, item int)')
 
@@ -83,6 +83,8 @@ const POINTS: readonly Point[] = [
   { statement: 'save_checkpoint', task: 'walks', message: ITERATION, answer: ITERATION },
   // Of the job that was enqueued and is part 0 now: that its parts exist once is its effects' count.
   { statement: 'fan_out', task: 'parts', message: ITERATION, answer: ITERATION, effects: ITEMS },
+  // In the transaction of a part's end, which holds the others up.
+  { statement: 'finish_part', task: 'parts', message: ITERATION, answer: ITERATION, effects: ITEMS },
   {
     statement: 'save_tails',
     task: 'says',
@@ -111,6 +113,32 @@ for (const side of ['message', 'answer'] as const) {
     for (const point of POINTS) await yard.freezeAt(point, side)
     expect(await yard.successors(), 'what a run enqueued is there once').toBe(1)
     expect(await yard.worker.exit(), 'the last one was a stop signal').toMatchObject({ code: 0 })
+  })
+}
+
+for (const side of ['message', 'answer'] as const) {
+  test(`a worker frozen while it registers (${side}) is nobody: when it wakes up it begins anew, and works`, async () => {
+    const stage = await stages()
+    const witness = createWitness()
+    const proxy = await openProxy(stage.database)
+    const held = proxy.hold(stage.db.statements.register_worker, side)
+    const place = { app: 'points', database: proxy.url, schema: stage.schema, witness: witness.path }
+    await using worker = await spawnWorkerProcess(place)
+    const release = await held
+    worker.signal('SIGSTOP')
+    const { jobs, tasks } = pointsApp(stage.place, witness.write)
+    const { id } = await jobs.enqueue(tasks.plain)
+    // Longer than the server keeps a transaction of a process that stands still.
+    const open = `select from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()`
+    await until(async () => (await stage.sql(open)).length === 0, { what: 'its transaction is over' })
+    expect(await stage.sql('select from :schema.worker where alive')).toEqual([])
+    release()
+    worker.signal('SIGCONT')
+    expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 1, losses: 0 })
+    await jobs.close()
+    await proxy.close()
+    witness[Symbol.dispose]()
+    await stage[Symbol.asyncDispose]()
   })
 }
 
