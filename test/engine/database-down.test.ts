@@ -95,8 +95,10 @@ test('an outage shorter than the lease: everything goes on, as the same worker, 
     expect(await stage.ended(id, 40_000)).toMatchObject({ state: 'completed', failures: 0, losses: 0 })
   expect(await stage.sql(`select n from ${table} order by n`)).toEqual(upTo(200).map((n) => ({ n })))
   expect(worker.key).toBe(key)
+  const troubles = worker.log.filter(({ level }) => level !== 'info')
+  expect(troubles.length, 'INVALID: the outage was not noticed').toBeGreaterThan(0)
   // One trouble is said once, not at every attempt.
-  expect(worker.log.filter(({ level }) => level !== 'info').length).toBeLessThan(15)
+  expect(troubles.length).toBeLessThan(15)
 })
 
 test('an outage longer than the lease: runs are aborted, and it goes on as a new incarnation', async () => {
@@ -300,20 +302,31 @@ test('another database that a handler asks is its own affair: when it is down, t
 })
 
 test('an at-most-once job whose completion was not answered has completed, or failed and says why', async () => {
-  for (const lost of ['message', 'answer'] as const) {
+  const failed = { state: 'failed', error: { code: 'HF_DATABASE_DOWN' } }
+  for (const [statement, lost, end] of [
+    ['finish_tx', 'message', failed],
+    // Its transaction goes with its connection.
+    ['finish_tx', 'answer', failed],
+    ['commit', 'message', failed],
+    ['commit', 'answer', { state: 'completed' }],
+  ] as const) {
     await using stage = await stages()
     await using line = await openLine(stage)
+    const text = statement === 'commit' ? statement : stage.db.statements[statement]
+    let cut: Promise<void> | undefined
     const work = line.jobs.task({
       name: 'work',
       delivery: 'at-most-once',
-      run: (_, { complete }) => complete(async (tx) => void (await tx.query('select 1'))),
+      run: (_, { complete }) =>
+        complete(async (tx) => {
+          await tx.query('select 1')
+          cut = line.proxy.cut({ text }, lost)
+        }),
     })
     await stage.start(line.jobs.app({ tasks: [work] }))
-    const cut = line.cutAt('finish_tx', lost)
     const { id } = await line.jobs.enqueue(work)
-    await cut
     const job = await stage.ended(id)
-    expect(job.run).toBe(1)
-    if (job.state !== 'completed') expect(job).toMatchObject({ state: 'failed', error: { code: 'HF_DATABASE_DOWN' } })
+    expect(job, `${statement}, ${lost} lost`).toMatchObject({ ...end, run: 1 })
+    await cut
   }
 })

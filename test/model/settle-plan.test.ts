@@ -159,6 +159,15 @@ describe('any outcome of any job', () => {
     'pause',
     'lease-lost',
   )
+  const death: fc.Arbitrary<Death> = fc.oneof(
+    fc.record({ code: fc.nat(255), signal: fc.constant(null), oom: fc.constantFrom(undefined, 'heap' as const) }),
+    fc.record({
+      code: fc.constant(null),
+      signal: fc.constantFrom('SIGSEGV', 'SIGABRT', 'SIGTERM'),
+      oom: fc.constant(undefined),
+    }),
+    fc.constantFrom(KILLED, OUT_OF_MEMORY, { ...KILLED, oom: 'unknown' as const }),
+  )
   const outcome: fc.Arbitrary<Outcome> = fc.oneof(
     fc.record({ kind: fc.constant('completed' as const), result: fc.constant(null) }),
     fc.record({ kind: fc.constantFrom('yielded' as const, 'cancelled' as const, 'lost' as const, 'expired' as const) }),
@@ -170,6 +179,7 @@ describe('any outcome of any job', () => {
     }),
     fc.record({ kind: fc.constant('interrupted' as const), reason }),
     fc.record({ kind: fc.constant('parked' as const), reason: fc.string() }),
+    fc.record({ kind: fc.constant('crashed' as const), death, alone: fc.boolean() }),
   )
   const job: fc.Arbitrary<JobFacts> = fc.record({
     delivery: fc.constantFrom('at-least-once' as const, 'at-most-once' as const),
@@ -180,9 +190,11 @@ describe('any outcome of any job', () => {
 
   function check(property: (job: JobFacts, outcome: Outcome, plan: SettlePlan) => void): void {
     fc.assert(
-      fc.property(job, outcome, retry, (facts, ended, chosen) =>
-        property(facts, ended, planSettle(facts, ended, chosen, random)),
-      ),
+      fc.property(job, outcome, retry, (given, ended, chosen) => {
+        // Only code that has begun can take its process with it.
+        const facts = ended.kind === 'crashed' ? { ...given, started: true } : given
+        property(facts, ended, planSettle(facts, ended, chosen, random))
+      }),
       { numRuns: 1_000 },
     )
   }
@@ -204,7 +216,11 @@ describe('any outcome of any job', () => {
 
   test('counts an interruption and not a failure, when a worker must go', () => {
     check((facts, ended, plan) => {
-      const mustGo = ended.kind === 'interrupted' && ['deploy', 'scale-in', 'drain', 'replace'].includes(ended.reason)
+      // A process that somebody killed had to go, too.
+      const mustGo =
+        ended.kind === 'crashed'
+          ? ended.death.signal === 'SIGKILL' && ended.death.oom !== 'system'
+          : ended.kind === 'interrupted' && ['deploy', 'scale-in', 'drain', 'replace'].includes(ended.reason)
       if (mustGo) expect(['hand-back', 'interrupt']).toContain(plan.kind)
       expect(plan.kind === 'hand-back' && plan.interrupted).toBe(
         mustGo && !(facts.delivery === 'at-most-once' && facts.started),
