@@ -410,6 +410,11 @@ limit 5`,
 from pg_catalog.pg_stat_user_tables
 where schemaname = $1 and relname in ('job', 'waiting', 'checkpoint', 'lease', 'history_default')
 order by relname`,
+  held_jobs: `select j.id, j.run, j.task, j.failures, j.crashes
+from :schema.ledger l
+cross join unnest(l.ids, l.runs) as k(id, run)
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where l.worker = $1 and j.run = k.run and j.state > 0 and j.worker = $1`,
   lift_stragglers: `with late as (
   select s.tid
   from :schema.mark m
