@@ -7,6 +7,7 @@ import { SUSPECT_AFTER } from '../model/worry.ts'
 import type { Asked } from '../store/checkpoints.ts'
 import type { Claimed } from '../store/claims.ts'
 import type { NewJob } from '../store/enqueue.ts'
+import type { Wait } from '../store/turns.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
 import { ItemFailure } from '../tasks/iterate/failure.ts'
 import type { Upgraded } from '../tasks/versions.ts'
@@ -50,6 +51,8 @@ export class Attempt {
   asked: Asked | undefined
   /** Counts its signs of life: items done, progress told. */
   steps = 0
+  /** How often it waits for a connection just now: in such a wait it does not stand still. */
+  waiting = 0
   /** When one was last seen, monotonic ms. */
   movedAt = this.startedAt
   /** Older code enqueued it: its input as today's would. */
@@ -120,6 +123,28 @@ export class Attempt {
       if (this.stopAt !== undefined) this.#reading.abort(this.#abortError ?? new Interrupted(this.stopAt))
     }
     return this.#reading.signal
+  }
+
+  /** How it waits for a connection. */
+  get wait(): Wait {
+    return this.#waitUntil(() => this.signal)
+  }
+
+  /** The same between two items, where nothing is lost when it stops instead. */
+  get loopWait(): Wait {
+    return this.#waitUntil(() => this.readingSignal)
+  }
+
+  #waitUntil(aborts: () => AbortSignal): Wait {
+    return {
+      begins: () => {
+        this.waiting++
+        return aborts()
+      },
+      ends: () => {
+        this.waiting--
+      },
+    }
   }
 
   /** Why its signal aborted. */

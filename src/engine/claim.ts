@@ -1,7 +1,7 @@
 import { nameArray } from '../store/arrays.ts'
 import { type Claimed, claim } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { type Mark, readFloor } from '../store/upkeep.ts'
+import { type Floor, type Mark, readFloor } from '../store/upkeep.ts'
 import type { Ledger } from './ledger.ts'
 import { Marks } from './marks.ts'
 import { monotonic } from './monotonic.ts'
@@ -39,7 +39,7 @@ interface Lane {
   /** Something said so while a claim was on its way. */
   dueAgain: boolean
   /** Known before its next claim, after one in vain: if that finds nothing either, nothing is at or below it. */
-  floor: number | undefined
+  floor: Floor | undefined
 }
 
 /** Turns free slots into claimed jobs: never more than there are slots, in few and large statements, queue by queue. */
@@ -213,8 +213,14 @@ export class Claimer {
    * A million jobs at the front that nobody here takes must not be read again by each claim; with jobs to take behind them, the marks see to
    * that, but an idle worker has none.
    */
-  async #lookBelow(lane: Lane): Promise<void> {
-    lane.floor = await readFloor(this.#options.db).catch(() => undefined)
+  async #lookBelow(lane: Lane, worker: number): Promise<void> {
+    lane.floor = await readFloor(this.#options.db, worker).catch(() => undefined)
+  }
+
+  /** A claim that was not allowed finds nothing either, and says nothing of what is there: a deploy may hold a worker that has not heard of it. */
+  async #nothingBelow(lane: Lane, worker: number, floor: Floor): Promise<void> {
+    const now = await readFloor(this.#options.db, worker).catch(() => undefined)
+    if (now?.permit === floor.permit) lane.marks.raiseTo(floor.position)
   }
 
   async #claim(lane: Lane, most: number): Promise<void> {
@@ -240,8 +246,8 @@ export class Claimer {
       jobs = await claim(this.#options.db, request)
       ledger.took(number, jobs.length)
       lane.marks.raise(jobs)
-      if (jobs.length === 0 && floor !== undefined) lane.marks.raiseTo(floor)
-      else if (jobs.length === 0 && monotonic() - begun > VAIN_MS) await this.#lookBelow(lane)
+      if (jobs.length === 0 && floor !== undefined) await this.#nothingBelow(lane, ledger.worker, floor)
+      else if (jobs.length === 0 && monotonic() - begun > VAIN_MS) await this.#lookBelow(lane, ledger.worker)
     } catch (error) {
       ledger.lost(number)
       this.#options.onTrouble(error)

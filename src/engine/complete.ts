@@ -30,10 +30,13 @@ export async function completeInside(
       'complete() was called twice in one run: it ends the job, so it can be called once.',
     )
   attempt.completing = true
-  const { value, sent } = await ports.transactions.run(async (open) => {
-    const value = await write(open.tx)
-    return { value, sent: await finishInside(attempt, open, value, ports) }
-  })
+  const { value, sent } = await ports.transactions.run(
+    async (open) => {
+      const value = await write(open.tx)
+      return { value, sent: await finishInside(attempt, open, value, ports) }
+    },
+    { wait: attempt.wait },
+  )
   attempt.sent(sent)
   attempt.settled = true
   return value

@@ -1,5 +1,5 @@
 import { SUSPECT_AFTER } from '../model/worry.ts'
-import { readClaims } from '../store/claims.ts'
+import { heldBy } from '../store/claims.ts'
 import { Database } from '../store/db.ts'
 import type { RenewalOptions } from '../store/renewal.ts'
 import type { TaskDefinition } from '../tasks/definition.ts'
@@ -32,7 +32,7 @@ export async function heldJobs(
   const options = { schema, connections: 1, statementTimeout: PATIENCE_MS }
   const db = new Database({ url: direct?.url ?? url, ...options })
   try {
-    const held = await readClaims(db, worker, [])
+    const held = await heldBy(db, worker)
     return held.flatMap((job) => {
       const facts = tasks.get(job.task)
       if (facts === undefined || facts.away || job.crashes >= SUSPECT_AFTER) return []

@@ -106,7 +106,8 @@ function iterationPort(
     itemCtx: (index) => itemContext(context, attempt, index),
     source: {
       signal: attempt.readingSignal,
-      query: (text, values) => readRows(db, text, values) as Promise<{ rows: Record<string, unknown>[] }>,
+      query: (text, values) =>
+        readRows(db, text, values, attempt.loopWait) as Promise<{ rows: Record<string, unknown>[] }>,
       warn: (message) => {
         if (warned.has(message)) return
         warned.add(message)
@@ -128,10 +129,13 @@ function iterationPort(
           const saved = progressOf(progress())
           return { saved, sent: await writeEnqueued(db, attempt, open.on, saved.items) }
         },
-        async ({ on, nonce }, { saved, sent }) => ({
-          asked: await saveCheckpointInTransaction(db, on, attempt.job, saved, nonce),
-          sent,
-        }),
+        {
+          wait: attempt.loopWait,
+          last: async ({ on, nonce }, { saved, sent }) => ({
+            asked: await saveCheckpointInTransaction(db, on, attempt.job, saved, nonce),
+            sent,
+          }),
+        },
       )
       attempt.sent(sent)
       return note(asked)
@@ -176,12 +180,15 @@ async function finishOnePart(
 ): Promise<unknown> {
   const { root } = own.part
   const { id } = attempt.job
-  const { others, sent } = await ports.transactions.run(async (open) => {
-    const others = await lockParts(ports.db, open.on, root, id)
-    if (others.unfinished === 0) return { others, sent: [] }
-    await finishPart(ports.db, open.on, root, id, own.items)
-    return { others, sent: await finishInside(attempt, open, { items: own.items }, ports) }
-  })
+  const { others, sent } = await ports.transactions.run(
+    async (open) => {
+      const others = await lockParts(ports.db, open.on, root, id)
+      if (others.unfinished === 0) return { others, sent: [] }
+      await finishPart(ports.db, open.on, root, id, own.items)
+      return { others, sent: await finishInside(attempt, open, { items: own.items }, ports) }
+    },
+    { wait: attempt.wait },
+  )
   if (others.unfinished > 0) {
     attempt.sent(sent)
     attempt.settled = true

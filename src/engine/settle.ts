@@ -1,6 +1,6 @@
 import { closeClaims } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { isConnectionTrouble, isTransient } from '../store/db-errors.ts'
+import { isWorthAnotherTry } from '../store/db-errors.ts'
 import {
   type Closing,
   type Complete,
@@ -138,7 +138,7 @@ export class Settler {
         return written
       } catch (error) {
         this.#options.onTrouble(error)
-        if (!isConnectionTrouble(error) && !isTransient(error)) {
+        if (!isWorthAnotherTry(error)) {
           if (items.length > 1) return this.#separately(ledger, items, emptied)
           return written
         }
@@ -205,7 +205,7 @@ export class Settler {
     try {
       await saveTails(this.#options.db, tails)
     } catch (error) {
-      if (isConnectionTrouble(error) || isTransient(error)) throw error
+      if (isWorthAnotherTry(error)) throw error
       this.#options.onTrouble(error)
     }
   }

@@ -51,7 +51,8 @@ export class StallWatch {
       const { stallAfter } = attempt.task
       if (stallAfter === undefined) continue
       every = Math.min(every, Math.max(50, stallAfter / 4))
-      if (this.#seen.get(attempt) === attempt.steps && !this.#options.waits(attempt))
+      const waits = attempt.waiting > 0 || this.#options.waits(attempt)
+      if (this.#seen.get(attempt) === attempt.steps && !waits)
         this.#standsStill(attempt, now - attempt.movedAt, stallAfter)
       else {
         this.#seen.set(attempt, attempt.steps)

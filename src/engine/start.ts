@@ -1,6 +1,6 @@
 import { readStart, start } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { isConnectionTrouble } from '../store/db-errors.ts'
+import { isWorthAnotherTry } from '../store/db-errors.ts'
 import type { Attempt } from './attempt.ts'
 
 interface Waiting {
@@ -48,7 +48,7 @@ export class Starter {
     try {
       return await start(this.#db, fences)
     } catch (error) {
-      if (!isConnectionTrouble(error)) throw error
+      if (!isWorthAnotherTry(error)) throw error
     }
     for (
       let pause = PAUSE_FIRST_MS;
@@ -56,11 +56,12 @@ export class Starter {
       pause = Math.min(pause * 2, PAUSE_MOST_MS)
     ) {
       try {
-        const standing = await readStart(this.#db, fences)
+        // In this order: a start that is being committed just now holds up the second one, and is there when that has ended.
         const again = await start(this.#db, fences)
-        return new Set([...standing, ...again])
+        const standing = await readStart(this.#db, fences)
+        return new Set([...again, ...standing])
       } catch (error) {
-        if (!isConnectionTrouble(error)) throw error
+        if (!isWorthAnotherTry(error)) throw error
         await new Promise((resolve) => setTimeout(resolve, pause))
       }
     }

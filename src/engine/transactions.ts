@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { HoldfastError } from '../model/errors.ts'
 import { type Database, MAX_TRANSACTION_MS, type Queryable } from '../store/db.ts'
 import { applyOpening, openingCommands } from '../store/opening.ts'
+import type { Wait } from '../store/turns.ts'
 import type { PgClient, Transactions } from '../tasks/transactions.ts'
 
 /** A transaction that the engine opened for user code, and will end itself. */
@@ -16,13 +17,19 @@ export interface OpenTransaction {
 
 export type LastWrite<T, R> = (open: Pick<OpenTransaction, 'on' | 'nonce'>, result: T) => Promise<R>
 
+export interface TransactionOptions<T, R> {
+  /** Sends the last statement, whose refusal undoes everything; it may travel together with COMMIT. */
+  readonly last?: LastWrite<T, R>
+  /** For a connection of the engine's; the pool of an ORM does not say when one has to wait. */
+  readonly wait?: Wait
+}
+
 /**
  * Opens transactions around user code: late, on a connection of their own, with the server's promise to end them when this process freezes
  * (`idle_in_transaction_session_timeout`, below the lease: a frozen transaction would hide its job from the sweep).
  */
 export interface EngineTransactions {
-  /** `last` sends the last statement, whose refusal undoes everything; it may travel together with COMMIT. */
-  run<T, R = T>(work: (open: OpenTransaction) => Promise<T>, last?: LastWrite<T, R>): Promise<R>
+  run<T, R = T>(work: (open: OpenTransaction) => Promise<T>, options?: TransactionOptions<T, R>): Promise<R>
 }
 
 const ENDS_TRANSACTION =
@@ -36,7 +43,7 @@ interface QueryConfig {
 /** With `pg`: the client is lent without the words that would end the transaction. */
 export function pgTransactions(db: Database, idleTimeout: number): EngineTransactions {
   return {
-    run: (work, last) => {
+    run: (work, { last, wait } = {}) => {
       const nonce = randomUUID()
       return db.lend(
         (client) => {
@@ -53,7 +60,7 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
           return work({ tx: lent, on: { query }, nonce })
         },
         openingCommands(idleTimeout, nonce),
-        last && ((result, send) => last({ on: { query: send }, nonce }, result)),
+        { wait, last: last && ((result, send) => last({ on: { query: send }, nonce }, result)) },
       )
     },
   }
@@ -66,7 +73,7 @@ export function ormTransactions<Tx>(
   idleTimeout: number,
 ): EngineTransactions {
   return {
-    run: <T, R = T>(work: (open: OpenTransaction) => Promise<T>, last?: LastWrite<T, R>) =>
+    run: <T, R = T>(work: (open: OpenTransaction) => Promise<T>, { last }: TransactionOptions<T, R> = {}) =>
       transactions.begin(async (tx) => {
         const nonce = randomUUID()
         const on: Queryable = {

@@ -1,7 +1,7 @@
 import type { Database } from '../store/db.ts'
 import { cancel, unseenCancels } from '../store/operations.ts'
 import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
-import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote } from '../store/upkeep.ts'
+import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote, type Readied, raiseFloor } from '../store/upkeep.ts'
 import { releaseExpired } from './release-expired.ts'
 import { Service } from './service.ts'
 import { within } from './within.ts'
@@ -53,6 +53,8 @@ export class Upkeep {
   #fullPromoteAt = 0
   #dueFrom = FROM_THE_BEGINNING
   #reset = false
+  /** The last sweep for stragglers had more to lift than it may at once: it began here. */
+  #sweptFrom: number | undefined
 
   constructor(options: UpkeepOptions) {
     const { onTrouble, lease } = options
@@ -125,7 +127,7 @@ export class Upkeep {
     const from = now >= this.#fullPromoteAt ? FROM_THE_BEGINNING : this.#dueFrom
     const ready = await promote(db, PROMOTE_MOST, from)
     for (const { queue } of ready) onReady(queue)
-    if (ready.reduce((sum, { jobs }) => sum + jobs, 0) === PROMOTE_MOST) return 0
+    if (countOf(ready) === PROMOTE_MOST) return 0
     if (from === FROM_THE_BEGINNING) this.#fullPromoteAt = now + FULL_PROMOTE_EVERY_MS
     const next = await nextDue(db, from)
     this.#dueFrom = next.from
@@ -160,15 +162,30 @@ export class Upkeep {
 
   async #liftStragglers(): Promise<number> {
     const { db, onReady } = this.#options
+    const floor = this.#sweptFrom ?? (await this.#nextSweep())
+    if (floor === undefined) return LIFT_EVERY_MS
+    const lifted = await liftStragglers(db, floor, LIFT_MOST)
+    for (const { queue } of lifted) onReady(queue)
+    // There are more, and the next sweep would begin above them.
+    const more = countOf(lifted) === LIFT_MOST
+    this.#sweptFrom = more ? floor : undefined
+    return more ? 0 : LIFT_EVERY_MS
+  }
+
+  /** Where the next sweep for stragglers begins. */
+  async #nextSweep(): Promise<number | undefined> {
     const now = performance.now()
     const reset = this.#reset || now >= this.#deepAt
-    const lifted = await liftStragglers(db, { reset, every: LIFT_EVERY_MS * 0.8, most: LIFT_MOST })
+    const floor = await raiseFloor(this.#options.db, { reset, every: LIFT_EVERY_MS * 0.8 })
     if (reset) {
       // Once more soon after trouble: a claim that was in flight then may roll back a little later.
       this.#deepAt = now + (this.#reset ? AGAIN_AFTER_MS : DEEP_EVERY_MS * (0.8 + Math.random() * 0.4))
       this.#reset = false
     }
-    for (const { queue } of lifted ?? []) onReady(queue)
-    return LIFT_EVERY_MS
+    return floor
   }
+}
+
+function countOf(readied: readonly Readied[]): number {
+  return readied.reduce((sum, { jobs }) => sum + jobs, 0)
 }

@@ -158,8 +158,11 @@ export class Watchdog {
   /** No answer: the limits of what is held decide. Whoever blocks the loop has been running for at least as long as it is blocked. */
   async #lookInDatabase(blocked: number): Promise<void> {
     const { maxBlock, supervised } = this.#options
-    this.#held ??= await this.#options.held()
-    const held = this.#held
+    const tick = this.#lastTick
+    const held = this.#held ?? (await this.#options.held())
+    // It may have begun to turn again while the database thought about it.
+    if (tick !== this.#lastTick || tick !== Atomics.load(this.#options.ticks, 0)) return
+    this.#held = held
     if (held.length === 0 && !supervised) return
     const longest = Math.max(...held.map(({ hard }) => hard ?? maxBlock), held.length === 0 ? maxBlock : 0)
     if (blocked < longest) return

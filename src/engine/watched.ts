@@ -41,7 +41,7 @@ export function watchedOf(attempt: Attempt): Watched {
   return { job: condemnedOf(job), deadline: at, kind, limit, policy: stoppedPolicy(task) }
 }
 
-export function condemnedOf({ id, run, task, failures }: Attempt['job']): CondemnedJob {
+export function condemnedOf({ id, run, task, failures }: CondemnedJob): CondemnedJob {
   return { id, run, task, failures }
 }
 

@@ -66,6 +66,13 @@ export async function readClaims(db: Database, worker: number, known: readonly n
   return rows.map((row) => held(row, row.queue, Number(row.claim)))
 }
 
+/** A job that a worker holds, whether its run has been started or not. */
+export type Held = Pick<Claimed, 'id' | 'run' | 'task' | 'failures' | 'crashes'>
+
+export async function heldBy(db: Database, worker: number): Promise<Held[]> {
+  return db.run<Held>('held_jobs', [worker])
+}
+
 function held(row: ClaimRow, queue: string, claim: number): Claimed {
   return Object.assign(row, { position: Number(row.position), expired: row.expired === true, queue, claim })
 }

@@ -69,6 +69,11 @@ export function wasNeverSent(error: unknown): boolean {
   return cause instanceof Error && /trying to connect|connection timeout/i.test(cause.message)
 }
 
+/** The server did nothing, or nobody knows whether it did: what is fenced may be sent again. */
+export function isWorthAnotherTry(error: unknown): boolean {
+  return isConnectionTrouble(error) || isTransient(error) || wasNeverSent(error)
+}
+
 /** A table, column or function of one of our own statements that is not there: nobody else's name is in them. */
 export function lacks(error: unknown): HoldfastError | undefined {
   if (!['42P01', '42703', '42883'].includes(codeOf(error) ?? '')) return undefined

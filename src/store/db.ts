@@ -2,7 +2,7 @@ import pg from 'pg'
 import { HoldfastError } from '../model/errors.ts'
 import { lacks, refusal, translate } from './db-errors.ts'
 import { type StatementName, type Statements, statementsFor } from './statements.ts'
-import { Turns } from './turns.ts'
+import { Turns, type Wait } from './turns.ts'
 
 /** Anything that takes a statement: the pool, a client inside a transaction, a user's own client through the `tx` seam. */
 export interface Queryable {
@@ -27,6 +27,12 @@ export interface DatabaseOptions {
 
 /** Sends the last statement of a transaction, at once, through `send`. */
 export type Last<T, R> = (result: T, send: Queryable['query']) => Promise<R>
+
+export interface LendOptions<T, R> {
+  /** Sends the last statement, and COMMIT travels with it: when it is refused, the server turns that COMMIT into a rollback. */
+  readonly last?: Last<T, R> | undefined
+  readonly wait?: Wait | undefined
+}
 
 const CONNECT_TIMEOUT_MS = 10_000
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -92,11 +98,15 @@ export class Database {
   }
 
   /**
-   * The same around code of the user's, which may take its time. `last`, if given, sends the last statement, and COMMIT travels with
-   * it: when the statement is refused, the server turns that COMMIT into a rollback.
+   * The same around code of the user's, which may take its time, on connections apart: when all are in use, it waits its turn. What holds
+   * one must not wait for another.
    */
-  lend<T, R = T>(work: (client: pg.PoolClient) => Promise<T>, open: string, last?: Last<T, R>): Promise<R> {
-    return this.#turns.take(() => this.#transact(this.#lent, work, open, MAX_TRANSACTION_MS, last))
+  lend<T, R = T>(
+    work: (client: pg.PoolClient) => Promise<T>,
+    open: string,
+    { last, wait }: LendOptions<T, R> = {},
+  ): Promise<R> {
+    return this.#turns.take(() => this.#transact(this.#lent, work, open, MAX_TRANSACTION_MS, last), wait)
   }
 
   async #transact<T, R = T>(

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../model/errors.ts'
 import type { Database, QueryAnswer, Queryable } from './db.ts'
 import { codeOf } from './db-errors.ts'
+import type { Wait } from './turns.ts'
 
 const CANCELED = '57014'
 
@@ -25,10 +26,18 @@ export async function reading<T>(db: Database, ms: number, work: (on: Queryable)
 /** The client gives up after 30 s and calls the database gone; the server should give up first, and say why (57014). */
 const SOURCE_TIMEOUT_MS = 25_000
 
-/** One statement of a source of items: it writes nothing, and the server cancels it when it takes too long. */
-export async function readRows(db: Database, text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
+/**
+ * One statement of a source of items: it writes nothing, and the server cancels it when it takes too long. Slow ones must not keep the
+ * engine's own statements waiting: they are users' code, and have users' connections.
+ */
+export async function readRows(
+  db: Database,
+  text: string,
+  values: readonly unknown[] | undefined,
+  wait: Wait,
+): Promise<QueryAnswer> {
   const open = `set transaction read only; set local statement_timeout = ${SOURCE_TIMEOUT_MS}`
-  return db.transaction((client) => client.query(text, values as unknown[]), open)
+  return db.lend((client) => client.query(text, values as unknown[]), open, { wait })
 }
 
 export function wasTooSlow(error: unknown): boolean {

@@ -427,6 +427,11 @@ limit 5`,
 from pg_catalog.pg_stat_user_tables
 where schemaname = $1 and relname in ('job', 'waiting', 'checkpoint', 'lease', 'history_default')
 order by relname`,
+  held_jobs: `select j.id, j.run, j.task, j.failures, j.crashes
+from :schema.ledger l
+cross join unnest(l.ids, l.runs) as k(id, run)
+cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+where l.worker = $1 and j.run = k.run and j.state > 0 and j.worker = $1`,
   lift_stragglers: `with late as (
   select s.tid
   from :schema.mark m
@@ -712,7 +717,10 @@ from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
 cross join lateral (select * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
-  read_floor: `select floor from :schema.horizon`,
+  read_floor: `select h.floor, w.xmin::text as permit
+from :schema.horizon h
+cross join :schema.worker w
+where w.key = $1 and w.alive and w.claiming`,
   read_hold: `select not w.claiming or w.deploy is not null as held from :schema.worker w where w.key = $1`,
   read_start: `select j.id, j.state = 2 as started
 from unnest($1::uuid[], $2::int[]) as k(id, run)

@@ -56,21 +56,32 @@ export async function loadMarks(db: Database, accepts: string, queues: readonly 
   return rows.map((row) => ({ ...row, position: Number(row.position) }))
 }
 
-/** Up to it, every position has been committed or rolled back. */
-export async function readFloor(db: Database): Promise<number> {
-  const [row] = await db.run<{ floor: string }>('read_floor', [])
-  return Number(row?.floor ?? 0)
+export interface Floor {
+  /** Up to it, everything has been committed or rolled back. */
+  readonly position: number
+  /** The same before and after a claim: it was allowed, and has looked. */
+  readonly permit: string
+}
+
+/** Undefined: the worker may not claim. */
+export async function readFloor(db: Database, worker: number): Promise<Floor | undefined> {
+  const [row] = await db.run<{ floor: string; permit: string }>('read_floor', [worker])
+  return row && { position: Number(row.floor), permit: row.permit }
 }
 
 /**
- * Looks for ready jobs below the published marks and lifts them to the front lane. Undefined: another worker did it just now.
- * `reset`: look from the very beginning, because claims may have been rolled back.
+ * Where a sweep for stragglers begins now. Undefined: another worker did one just now.
+ * `reset`: at the very beginning, because claims may have been rolled back.
  */
-export async function liftStragglers(
+export async function raiseFloor(
   db: Database,
-  options: { reset: boolean; every: number; most: number },
-): Promise<Readied[] | undefined> {
+  options: { reset: boolean; every: number },
+): Promise<number | undefined> {
   const [row] = await db.run<{ floor: string }>('raise_floor', [options.reset, options.every])
-  if (row === undefined) return undefined
-  return db.run('lift_stragglers', [row.floor, options.most])
+  return row && Number(row.floor)
+}
+
+/** Looks for ready jobs between the floor and the published marks and lifts them to the front lane, up to `most`. */
+export async function liftStragglers(db: Database, floor: number, most: number): Promise<Readied[]> {
+  return db.run('lift_stragglers', [floor, most])
 }

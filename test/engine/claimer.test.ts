@@ -236,7 +236,7 @@ test('a claim without an answer frees its slots', async () => {
 test('what a claim in vain has read, the ones after it do not read again', async () => {
   let slow = true
   const fake = fakeDatabase(async ({ name }) => {
-    if (name === 'read_floor') return [{ floor: '700' }]
+    if (name === 'read_floor') return [{ floor: '700', permit: '1' }]
     if (slow) await sleep(30)
     return []
   })
@@ -261,5 +261,32 @@ test('what a claim in vain has read, the ones after it do not read again', async
   await until(() => fake.of('claim').length === 3, { what: 'a third claim' })
   expect(marksOf(2)).toEqual(new Set(['700']))
   // A quick one has not read much: there is nothing to skip.
-  expect(fake.of('read_floor')).toHaveLength(1)
+  expect(fake.of('read_floor')).toHaveLength(2)
+})
+
+test.for([
+  ['held', []],
+  ['held and let go again', [{ floor: '900', permit: '2' }]],
+] as const)('what a claim has not found while its worker was %s may be there all the same', async ([, after]) => {
+  const answers = [[{ floor: '700', permit: '1' }], after, after]
+  const fake = fakeDatabase(async ({ name }) => {
+    if (name === 'read_floor') return [...(answers.shift() ?? [])]
+    await sleep(30)
+    return []
+  })
+  const claimer = new Claimer(
+    {
+      ...{ db: fake.db, takes: ['t'], queues: new Map([['a', 10]]), concurrency: 10, pollInterval: 60_000, marks: [] },
+      ...{ unsettled: () => 0, onClaimed: () => {}, onTrouble: () => {} },
+    },
+    new Ledger(1, () => true),
+  )
+  open.push(claimer)
+  claimer.start()
+  for (const claims of [1, 2]) {
+    await until(() => fake.of('claim').length === claims && claimer.free === 10, { what: 'a claim' })
+    expect(fake.of('read_floor')).toHaveLength(claims)
+    claimer.wakeAll()
+  }
+  expect(claimer.risenMarks()).toEqual([])
 })

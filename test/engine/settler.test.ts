@@ -173,3 +173,25 @@ test('wakes others for what was handed back', async () => {
   await settler.idle()
   expect(of('wake').map(({ values }) => values[1])).toEqual(['bulk'])
 })
+
+test.for([
+  ['a server that refuses this client for a while', new HoldfastError('HF_DATABASE_REFUSED', 'password')],
+  ['a row on its way to another partition', Object.assign(new Error('check'), { code: '23514' })],
+  ['a deadlock', Object.assign(new Error('deadlock'), { code: '40P01' })],
+] as const)('what %s did nothing with is sent again', async ([, error]) => {
+  let failing = 2
+  const { settler, claim, calls, troubles } = settlerWith((call) => {
+    if (failing-- > 0) throw error
+    return idsOf(call).map((id) => ({ id }))
+  })
+  const end = claim('a', 'b')
+  end('a')
+  end('b')
+  await settler.idle()
+  expect(calls.map(idsOf)).toEqual([
+    ['a', 'b'],
+    ['a', 'b'],
+    ['a', 'b'],
+  ])
+  expect(troubles).toEqual([error, error])
+})

@@ -3,7 +3,7 @@ import { Marks } from '../../src/engine/marks.ts'
 import { nameArray } from '../../src/store/arrays.ts'
 import { claim as claimJobs, closeClaims, readClaims } from '../../src/store/claims.ts'
 import { handBack } from '../../src/store/settles.ts'
-import { liftStragglers, publishMarks } from '../../src/store/upkeep.ts'
+import { liftStragglers, publishMarks, raiseFloor } from '../../src/store/upkeep.ts'
 import * as workers from '../../src/store/workers.ts'
 import { number, pick, type Real, sorted, step, workerOf } from './command.ts'
 import type { Model } from './model.ts'
@@ -119,7 +119,8 @@ export const WORKER_STEPS = [
     const { key, tasks } = workerOf(model, nth)
     await publishMarks(db, tasks.join(), tasks, marks.get(key)?.risen() ?? [])
     // One after the other, nothing can be late: whatever is ready is above all marks.
-    return [[], await liftStragglers(db, { reset: true, every: 0, most: 100 })]
+    const floor = await raiseFloor(db, { reset: true, every: 0 })
+    return [[], floor === undefined ? undefined : await liftStragglers(db, floor, 100)]
   }),
   step('read requests', number, async (model, { db }, nth) => {
     const { key } = workerOf(model, nth)

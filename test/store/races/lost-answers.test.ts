@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Attempt } from '../../../src/engine/attempt.ts'
 import { Enqueuer } from '../../../src/engine/enqueue.ts'
 import { Ledger } from '../../../src/engine/ledger.ts'
 import { type Settled, type Settlement, Settler } from '../../../src/engine/settle.ts'
+import { Starter } from '../../../src/engine/start.ts'
 import { Waker } from '../../../src/engine/wake.ts'
+import { HoldfastError } from '../../../src/model/errors.ts'
 import { saveCheckpoint } from '../../../src/store/checkpoints.ts'
 import { closeClaims, readClaims, readStart, start } from '../../../src/store/claims.ts'
 import { Database } from '../../../src/store/db.ts'
@@ -12,7 +15,7 @@ import type { NewJob } from '../../../src/store/enqueue.ts'
 import { handBack } from '../../../src/store/settles.ts'
 import { openProxy, type TestProxy } from '../../support/proxy.ts'
 import { type Stage, useStages } from '../../support/stage.ts'
-import { addJob, addWorker, claimUpTo, stateOf } from './support.ts'
+import { addJob, addWorker, claimUpTo, openSession, stateOf, waitsFor } from './support.ts'
 
 const stages = useStages()
 
@@ -179,6 +182,30 @@ test('a start whose answer was lost is read back: it stands, and nothing starts 
   await cut
   expect(await readStart(db, [{ id, run: 1 }])).toEqual(new Set([id]))
   expect(await start(db, [{ id, run: 1 }])).toEqual(new Set())
+})
+
+test('a start whose answer was lost while it was still being committed stands, too', async () => {
+  await using stage = await stages()
+  const [lost, session] = [await openSession(stage), await openSession(stage)]
+  const worker = await addWorker(stage.db)
+  const id = await addJob(stage.db)
+  await claimUpTo(stage.db, worker, 1, 9)
+  await lost.begin()
+  await start(lost, [{ id, run: 1 }])
+  const run = session.run.bind(session)
+  let answered = false
+  session.run = async (name, values, on) => {
+    if (!answered) {
+      answered = true
+      throw new HoldfastError('HF_DATABASE_DOWN', 'gone')
+    }
+    return run(name, values, on)
+  }
+  const attempt = { job: { id, run: 1 }, ledger: new Ledger(worker, () => true) } as Attempt
+  const started = new Starter(session).start(attempt)
+  await waitsFor(stage, session, lost)
+  await lost.commit()
+  expect(await started).toBe(true)
 })
 
 test('a checkpoint whose answer was lost is saved again with the same progress', async () => {

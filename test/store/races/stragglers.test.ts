@@ -1,15 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/store/db.ts'
-import { liftStragglers, publishMarks } from '../../../src/store/upkeep.ts'
+import { liftStragglers, publishMarks, type Readied, raiseFloor } from '../../../src/store/upkeep.ts'
 import { type Stage, useStages } from '../../support/stage.ts'
 import { until } from '../../support/until.ts'
 import { addJob, addJobs, addWorker, claimUpTo, openSession, waitsFor } from './support.ts'
 
 const stages = useStages()
 
+/** Undefined: it was another worker's turn. */
+async function sweepOf(db: Database, reset: boolean, every: number): Promise<Readied[] | undefined> {
+  const floor = await raiseFloor(db, { reset, every })
+  return floor === undefined ? undefined : liftStragglers(db, floor, 1_000)
+}
+
 /** As the workers do, though much faster: ticks are milliseconds apart. */
-const tick = (db: Database, reset = false) => liftStragglers(db, { reset, every: 0, most: 1_000 })
+const tick = (db: Database, reset = false) => sweepOf(db, reset, 0)
 
 /** The transactions of tests that run beside this one, in other databases of the server, hold the floor back too. */
 async function tickUntil(stage: Stage, reached: () => Promise<boolean>): Promise<void> {
@@ -64,7 +70,7 @@ describe('a job that commits late, below a mark,', () => {
     await using stage = await stages()
     const late = await openSession(stage)
     const worker = await addWorker(stage.db)
-    const sweep = () => liftStragglers(stage.db, { reset: false, every: 200, most: 1_000 })
+    const sweep = () => sweepOf(stage.db, false, 200)
     await late.begin()
     const id = await addJob(late)
     const mark = await claimPast(stage, worker, 1)
@@ -197,7 +203,7 @@ describe('the floor', () => {
 
   test("is nobody's turn again until a tick has passed, unless it is asked to look from zero", async () => {
     await using stage = await stages()
-    const sweep = (reset: boolean) => liftStragglers(stage.db, { reset, every: 60_000, most: 10 })
+    const sweep = (reset: boolean) => sweepOf(stage.db, reset, 60_000)
     expect(await sweep(false)).toEqual([])
     expect(await sweep(false)).toBeUndefined()
     expect(await sweep(true)).toEqual([])
