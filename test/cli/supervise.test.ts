@@ -95,6 +95,27 @@ test('a job that ends its process as the first thing that the process does: a cr
   expect(await worker.ended()).toBe(0)
 })
 
+test("what code of the app sends to its parent is none of the supervisor's business", async () => {
+  await using s = await stage()
+  const chatter = `for (const word of ['ready', null, 7, [], {}, { kind: 'started' }, { kind: 'beat' }, { kind: 'stopped', drained: 1 }]) process.send?.(word)\n`
+  const chat = `jobs.task({ name: 'chat', async run() { ${chatter} await sleep(500) } })`
+  await using app = await project({ 'holdfast.config.ts': `${config(`${TASKS.count}, ${chat}`)}\n${chatter}` })
+  await using worker = work(s, app, ['--port', '0'])
+  const pid = await pidOf(worker)
+  const { url } = await worker.line('Health and metrics at')
+  await s.ended(await enqueue(s, app, 'chat'))
+  expect((await fetch(`${url}/metrics`)).status).toBe(200)
+  expect(isRunning(pid)).toBe(true)
+  // It still knows where the jobs are.
+  const id = await enqueue(s, app, 'count')
+  await s.reached(id, 'running')
+  process.kill(pid, 'SIGKILL')
+  expect(await worker.line('killed by SIGKILL')).toMatchObject({ event: 'died', jobs: 1 })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(worker.stderr).toBe('')
+})
+
 test('a supervisor that is killed leaves no orphan: its worker process hands off and goes', async () => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })

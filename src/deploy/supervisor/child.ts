@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream'
 import { watchDeath } from '../../engine/death-watch.ts'
 import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
-import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
-import { BLACKBOX } from './places.ts'
+import { childMessageOf } from './hear.ts'
+import { BLACKBOX, type ChildBeat, type ChildStarted, type SupervisorMessage } from './messages.ts'
 
 export interface ChildOptions {
   /** Arguments of node. */
@@ -41,7 +41,7 @@ export class Child {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
       env: { ...env, [BLACKBOX]: String(BLACKBOX_FD) },
     })
-    this.#process.on('message', (message: ChildMessage) => this.#hear(message, onStarted))
+    this.#process.on('message', (message: unknown) => this.#hear(message, onStarted))
     const box = this.#process.stdio[BLACKBOX_FD] as Readable | undefined
     box?.on('data', (chunk: Buffer) => {
       this.#box = `${this.#box}${chunk.toString()}`.slice(-BLACKBOX_MOST)
@@ -61,10 +61,6 @@ export class Child {
 
   get pid(): number | undefined {
     return this.#process.pid
-  }
-
-  get isOver(): boolean {
-    return this.#over
   }
 
   /** The worker's key in the database. */
@@ -87,7 +83,9 @@ export class Child {
     this.#process.kill('SIGKILL')
   }
 
-  #hear(message: ChildMessage, onStarted: (started: ChildStarted) => void): void {
+  #hear(said: unknown, onStarted: (started: ChildStarted) => void): void {
+    const message = childMessageOf(said)
+    if (message === undefined) return
     if (message.kind === 'beat') this.beat = message
     else if (message.kind === 'stopping') this.told = true
     else if (message.kind === 'stopped') {
