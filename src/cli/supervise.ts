@@ -102,13 +102,7 @@ function watchWrapper(log: Log, stop: Stop): void {
 
 async function openHealth(port: number | undefined, host: string, supervisor: Supervisor, log: Log) {
   if (port === undefined) return undefined
-  const unready = async (): Promise<string | undefined> => {
-    if (supervisor.stopping) return 'stopping'
-    if (supervisor.quiet) return 'quiet: nothing is claimed'
-    if (![...supervisor.children].some(({ beat }) => beat?.claiming)) return 'no worker process claims jobs'
-    if (!(await supervisor.reachesDatabase(DATABASE_MS))) return 'the database gives no answer'
-    return undefined
-  }
+  const unready = () => supervisor.unready(DATABASE_MS)
   const health = { unready, metrics: () => renderMetrics(supervisorMetrics(supervisor)) }
   const server = await serveHealth(health, port, host)
   log({ level: 'info', message: `Health and metrics at ${server.url}`, event: 'listening', url: server.url })

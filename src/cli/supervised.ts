@@ -1,6 +1,5 @@
 import type { Drained } from '../deploy/drain.ts'
-import type { ChildMessage, SupervisorMessage } from '../deploy/supervisor/messages.ts'
-import { BLACKBOX } from '../deploy/supervisor/places.ts'
+import { BLACKBOX, type ChildMessage, type SupervisorMessage } from '../deploy/supervisor/messages.ts'
 import type { RunningWorker } from '../worker.ts'
 
 const BEAT_MS = 250

@@ -39,10 +39,13 @@ export async function work(options: WorkCommandOptions): Promise<number> {
   goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   let worker: RunningWorker | undefined
-  const line = new SupervisorLine(
-    (reason) => stop.request(reason),
-    () => worker?.hush(),
-  )
+  let quiet = false
+  const hush = (): void => {
+    quiet = true
+    worker?.hush()
+  }
+  const line = new SupervisorLine((reason) => stop.request(reason), hush)
+  onQuietSignal(hush)
   const stop = new Stop((reason, leftMs) => {
     // A signal to the whole group reaches the supervisor as well, which speaks for all.
     if (line.open) return
@@ -84,9 +87,10 @@ export async function work(options: WorkCommandOptions): Promise<number> {
     await close(loaded, stop)
     return leave(line)
   }
+  // Its first claim may be on its way: what that takes is given back.
+  if (quiet) worker.hush()
   stop.signal.removeEventListener('abort', cutStart)
   await announce(log, line, worker, loaded, await build)
-  onQuietSignal(() => worker?.hush())
   await stopped(stop.signal)
   line.stopping()
   line.tell(worker)

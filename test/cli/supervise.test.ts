@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { openProxy } from '../support/proxy.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { cli, config, type Project, project, type Running, start } from './support.ts'
@@ -95,6 +98,27 @@ test('a job that ends its process as the first thing that the process does: a cr
   expect(await worker.ended()).toBe(0)
 })
 
+test("what code of the app sends to its parent is none of the supervisor's business", async () => {
+  await using s = await stage()
+  const chatter = `for (const word of ['ready', null, 7, [], {}, { kind: 'started' }, { kind: 'beat' }, { kind: 'stopped', drained: 1 }]) process.send?.(word)\n`
+  const chat = `jobs.task({ name: 'chat', async run() { ${chatter} await sleep(500) } })`
+  await using app = await project({ 'holdfast.config.ts': `${config(`${TASKS.count}, ${chat}`)}\n${chatter}` })
+  await using worker = work(s, app, ['--port', '0'])
+  const pid = await pidOf(worker)
+  const { url } = await worker.line('Health and metrics at')
+  await s.ended(await enqueue(s, app, 'chat'))
+  expect((await fetch(`${url}/metrics`)).status).toBe(200)
+  expect(isRunning(pid)).toBe(true)
+  // It still knows where the jobs are.
+  const id = await enqueue(s, app, 'count')
+  await s.reached(id, 'running')
+  process.kill(pid, 'SIGKILL')
+  expect(await worker.line('killed by SIGKILL')).toMatchObject({ event: 'died', jobs: 1 })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(worker.stderr).toBe('')
+})
+
 test('a supervisor that is killed leaves no orphan: its worker process hands off and goes', async () => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
@@ -132,11 +156,7 @@ test.for(['SIGUSR1', 'SIGTSTP'] as const)(
     await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
     await using worker = work(s, app, ['--port', '0'])
     await pidOf(worker)
-    const { url } = await worker.line('Health and metrics at')
-    const ask = async (path: string) => {
-      const response = await fetch(`${url}${path}`)
-      return `${response.status} ${(await response.text()).trim()}`
-    }
+    const ask = await healthOf(worker)
     await until(async () => (await ask('/readyz')) === '200 ok', { what: () => `it is ready; it said ${worker.said}` })
     const before = await enqueue(s, app, 'count')
     await s.reached(before, 'running')
@@ -160,6 +180,112 @@ test.for(['SIGUSR1', 'SIGTSTP'] as const)(
     expect(await worker.ended()).toBe(0)
   },
 )
+
+test('a process that dies while nothing more is to be claimed has no successor, and its jobs wait for others', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app, ['--processes', '2'])
+  const [pid] = [await pidOf(worker), await pidOf(worker, 1)]
+  const ids = [await enqueue(s, app, 'count'), await enqueue(s, app, 'count')]
+  for (const id of ids) await s.reached(id, 'running')
+  worker.child.kill('SIGUSR1')
+  await worker.line('Quiet by SIGUSR1')
+  for (const line of worker.lines.filter(({ event }) => event === 'started'))
+    process.kill(Number(line['pid']), 'SIGKILL')
+  await worker.line('No new worker process starts: quiet')
+  for (const id of ids) await s.reached(id, 'ready')
+  expect(isRunning(pid)).toBe(false)
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(worker.lines.filter(({ event }) => event === 'started')).toHaveLength(2)
+  for (const id of ids) expect(await s.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1, crashes: 0 })
+})
+
+test('one that is quiet before its first process works claims nothing at all', async () => {
+  await using s = await stage()
+  const slow = `import { writeFileSync } from 'node:fs'\n${config(TASKS.count)}
+    if (process.send) { writeFileSync('loading', ''); await sleep(1_000) }`
+  await using app = await project({ 'holdfast.config.ts': slow })
+  const id = await enqueue(s, app, 'count')
+  await using worker = work(s, app, ['--port', '0'])
+  const ask = await healthOf(worker)
+  await until(() => existsSync(path.join(app.folder, 'loading')), { what: 'its process loads the app' })
+  worker.child.kill('SIGTSTP')
+  await worker.line('Quiet by SIGTSTP')
+  await pidOf(worker)
+  expect(await ask('/readyz')).toBe('503 quiet: nothing is claimed')
+  // Its first claim would have come at once.
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  expect(await s.find(id)).toMatchObject({ state: 'ready', items: null })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+  expect(await s.find(id)).toMatchObject({ state: 'ready', items: null, interruptions: 0 })
+})
+
+/** What the health port answers: status and text. */
+async function healthOf(worker: Running): Promise<(path: string) => Promise<string>> {
+  const { url } = await worker.line('Health and metrics at')
+  return async (path) => {
+    const response = await fetch(`${url}${path}`)
+    return `${response.status} ${(await response.text()).trim()}`
+  }
+}
+
+test('/readyz: while the database answers, its schema is the right one, and nobody is stopping; /livez all the time', async () => {
+  await using s = await stage()
+  await using proxy = await openProxy(s.database)
+  const slow = `jobs.task({ name: 'slow', timeLimit: '10s', run: () => sleep(3_000) })`
+  await using app = await project({ 'holdfast.config.ts': config(slow) })
+  await using worker = work(s, app, ['--port', '0'], { DATABASE_URL: proxy.url })
+  await pidOf(worker)
+  const ask = await healthOf(worker)
+  const ready = () => until(async () => (await ask('/readyz')) === '200 ok', { what: () => `ready; ${worker.said}` })
+  await ready()
+  proxy.blackhole = true
+  const begun = performance.now()
+  expect(await ask('/readyz')).toBe('503 the database gives no answer')
+  expect(performance.now() - begun).toBeLessThan(2_000)
+  expect(await ask('/livez')).toBe('200 ok')
+  proxy.blackhole = false
+  await ready()
+  // What the worker process asked for meanwhile is lost, and not waited for here.
+  proxy.reset()
+  await s.sql(`insert into :schema.migration (number, name, kind, release) values (99, 'break', 'breaking', '9')`)
+  const broken = /^503 The schema .* this code knows version \d+, and migration 99 \(break\) broke with it/
+  await until(async () => broken.test(await ask('/readyz')), { what: 'it tells of the schema' })
+  await s.sql('delete from :schema.migration where number = 99')
+  await ready()
+  const id = await enqueue(s, app, 'slow')
+  await s.reached(id, 'running')
+  worker.child.kill('SIGTERM')
+  await until(async () => (await ask('/readyz')) === '503 stopping', { every: 1, what: 'it says that it stops' })
+  expect(await ask('/livez')).toBe('200 ok')
+  expect(await worker.ended()).toBe(0)
+  expect(await s.find(id)).toMatchObject({ state: 'completed' })
+})
+
+test('a database that takes its time to give jobs back holds up neither the next process nor the news of the death', async () => {
+  await using s = await stage()
+  await using proxy = await openProxy(s.database)
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app, ['--port', '0'], { DATABASE_URL: proxy.url })
+  const ask = await healthOf(worker)
+  const pid = await pidOf(worker)
+  await until(async () => (await ask('/readyz')) === '200 ok', { what: 'it is ready' })
+  const pass = proxy.hold('alive = false', 'message')
+  process.kill(pid, 'SIGKILL')
+  const release = await pass
+  // The first statement of the release is on its way, and stays there.
+  expect(await ask('/readyz')).toBe('503 no worker process claims jobs')
+  await pidOf(worker, 1)
+  expect(await worker.line('Its jobs could not be given back')).toMatchObject({
+    msg: expect.stringContaining('killed by SIGKILL'),
+    signal: 'SIGKILL',
+  })
+  release()
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
+})
 
 test('a config that stops working: later and later, and never not at all', async () => {
   await using s = await stage()

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { expect } from 'vitest'
 import { releaseDead } from '../../src/deploy/supervisor/release.ts'
 import { claim } from '../../src/store/claims.ts'
+import type { Database } from '../../src/store/db.ts'
 import { registerWorker } from '../../src/store/workers.ts'
 import { holdLock } from '../support/lock.ts'
 import { type Stage, useStages } from '../support/stage.ts'
@@ -40,6 +41,21 @@ test('the jobs of a dead process are given back at once, whoever listens is told
   await until(() => heard.includes('default'), { deadline: 10_000, what: 'the queue is woken' })
   await listener.end()
   expect(await take(2)).toEqual([])
+})
+
+test('that nobody can be told of it leaves no job behind', async () => {
+  await using stage = await stages()
+  const { ids, worker } = await aDeadWorker(stage)
+  let untold = 0
+  const run = (...[name, values]: Parameters<Database['run']>) => {
+    if (name !== 'wake') return stage.db.run(name, values)
+    untold++
+    return Promise.reject(new Error('a hint is lost'))
+  }
+  const db = new Proxy(stage.db, { get: (target, name) => (name === 'run' ? run : Reflect.get(target, name)) })
+  expect(await releaseDead(db, worker, HOW, 1_000)).toEqual({ jobs: 2, left: 0 })
+  expect(untold).toBe(1)
+  for (const id of ids) expect(await stage.find(id)).toMatchObject({ state: 'ready' })
 })
 
 test('a job that a transaction of the dead still hides is asked for again, as long as there is time', async () => {

@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream'
 import { watchDeath } from '../../engine/death-watch.ts'
 import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
-import type { ChildBeat, ChildMessage, ChildStarted, SupervisorMessage } from './messages.ts'
-import { BLACKBOX } from './places.ts'
+import { childMessageOf } from './hear.ts'
+import { BLACKBOX, type ChildBeat, type ChildStarted, type SupervisorMessage } from './messages.ts'
 
 export interface ChildOptions {
   /** Arguments of node. */
@@ -30,41 +30,46 @@ export class Child {
   told = false
   /** How it died, and after how many ms of life. */
   readonly ended: Promise<Death & { readonly life: number }>
-  readonly #process: ChildProcess
+  readonly #process: ChildProcess | undefined
   #box = ''
-  #over = false
 
   constructor({ command, env, onStarted }: ChildOptions) {
     const born = performance.now()
     const deathOf = watchDeath()
-    this.#process = spawn(process.execPath, command, {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
-      env: { ...env, [BLACKBOX]: String(BLACKBOX_FD) },
-    })
-    this.#process.on('message', (message: ChildMessage) => this.#hear(message, onStarted))
-    const box = this.#process.stdio[BLACKBOX_FD] as Readable | undefined
+    const { promise, resolve } = Promise.withResolvers<Death & { readonly life: number }>()
+    this.ended = promise
+    let over = false
+    const end = (code: number | null, signal: NodeJS.Signals | null, thrown?: string): void => {
+      if (over) return
+      over = true
+      resolve({ ...deathOf(code, signal), ...(thrown !== undefined && { thrown }), life: performance.now() - born })
+    }
+    // Of what the machine lacks (memory, processes, files), some is thrown and the rest comes as an event.
+    const fail = (error: unknown): void => end(1, null, error instanceof Error ? error.message : String(error))
+    try {
+      this.#process = spawn(process.execPath, command, {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+        env: { ...env, [BLACKBOX]: String(BLACKBOX_FD) },
+      })
+    } catch (error) {
+      fail(error)
+      return
+    }
+    const { pid } = this.#process
+    this.#process.on('error', (error) => pid === undefined && fail(error))
+    this.#process.once('exit', (code, signal) => setTimeout(() => end(code, signal), PIPES_MS))
+    this.#process.once('close', (code, signal) => end(code, signal))
+    this.#process.on('message', (message: unknown) => this.#hear(message, onStarted))
+    // Without a free file there is none at all.
+    const box = this.#process.stdio?.[BLACKBOX_FD] as Readable | undefined
     box?.on('data', (chunk: Buffer) => {
       this.#box = `${this.#box}${chunk.toString()}`.slice(-BLACKBOX_MOST)
     })
     box?.on('error', () => {})
-    this.ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        if (this.#over) return
-        this.#over = true
-        resolve({ ...deathOf(code, signal), life: performance.now() - born })
-      }
-      this.#process.once('error', () => end(1, null))
-      this.#process.once('exit', (code, signal) => setTimeout(() => end(code, signal), PIPES_MS))
-      this.#process.once('close', (code, signal) => end(code, signal))
-    })
   }
 
   get pid(): number | undefined {
-    return this.#process.pid
-  }
-
-  get isOver(): boolean {
-    return this.#over
+    return this.#process?.pid
   }
 
   /** The worker's key in the database. */
@@ -80,14 +85,16 @@ export class Child {
   tell(message: SupervisorMessage): void {
     if (message.kind === 'stop') this.told = true
     // One that ends in this very moment hears nothing any more.
-    if (this.#process.connected) this.#process.send(message, () => {})
+    if (this.#process?.connected) this.#process.send(message, () => {})
   }
 
   kill(): void {
-    this.#process.kill('SIGKILL')
+    this.#process?.kill('SIGKILL')
   }
 
-  #hear(message: ChildMessage, onStarted: (started: ChildStarted) => void): void {
+  #hear(said: unknown, onStarted: (started: ChildStarted) => void): void {
+    const message = childMessageOf(said)
+    if (message === undefined) return
     if (message.kind === 'beat') this.beat = message
     else if (message.kind === 'stopping') this.told = true
     else if (message.kind === 'stopped') {

@@ -2,6 +2,9 @@ import type { StoppedPolicy } from '../../engine/settle-verdict.ts'
 import type { Unserved } from '../../model/unserved.ts'
 import type { Drained } from '../drain.ts'
 
+/** Names the file descriptor of a worker process's black box: what it must say on its way to a sudden end, one JSON object a line. */
+export const BLACKBOX = 'HOLDFAST_BLACKBOX'
+
 export interface ChildStarted {
   readonly kind: 'started'
   /** The worker's key in the database. */

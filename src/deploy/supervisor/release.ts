@@ -30,7 +30,9 @@ export async function releaseDead(
     const { freed, left } = await releaseWorker(db, key, how)
     jobs += freed.length
     for (const job of freed) onFreed(job)
-    for (const queue of new Set(freed.map((job) => job.queue))) if (queue !== null) await wake(db, queue)
+    // A hint, without which they are found by polling: no reason to leave the rest of them.
+    for (const queue of new Set(freed.map((job) => job.queue)))
+      if (queue !== null) await wake(db, queue).catch(() => {})
     if (left === 0 || performance.now() + pause > until) return { jobs, left }
     await sleep(pause)
   }

@@ -1,23 +1,18 @@
-import { keepLines } from '../../engine/last-lines.ts'
-import { type Death, describeDeath, factsOfDeath, ranOutOfMemory, wasKilledFromOutside } from '../../model/death.ts'
+import { type Death, factsOfDeath, ranOutOfMemory } from '../../model/death.ts'
 import { formatDuration } from '../../model/duration.ts'
-import { type Worry, worryOfStops } from '../../model/worry.ts'
-import { Database } from '../../store/db.ts'
 import type { Drained } from '../drain.ts'
+import { Aftermath, type Log, obituary, RELEASE_MS } from './aftermath.ts'
 import { RestartBackoff } from './backoff.ts'
 import { Child } from './child.ts'
-import { settleCulprits } from './culprit.ts'
 import type { ChildStarted } from './messages.ts'
-import { releaseDead } from './release.ts'
-
-type Level = 'info' | 'warn' | 'error'
+import { WorkDatabase } from './work-database.ts'
 
 export interface SupervisorOptions {
   readonly processes: number
   /** Arguments of node for a worker process. */
   readonly command: readonly string[]
   readonly env: NodeJS.ProcessEnv
-  readonly log: (level: Level, message: string, data?: object) => void
+  readonly log: Log
   /** Until a worker process has told its grace: ms. */
   readonly graceMs: number
 }
@@ -31,8 +26,6 @@ export interface SupervisorEnd {
   readonly released: boolean
 }
 
-/** Giving a dead process's jobs back may take this long; after it, the sweep of another worker does it. */
-const RELEASE_MS = 2_000
 /** Before the platform's SIGKILL: time to kill what would not end, to release what it held, and to leave. */
 const KILL_BEFORE_MS = 300
 const LEAVE_BEFORE_MS = 100
@@ -47,11 +40,15 @@ const LEAST_LEAVE_MS = 900
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #children = new Set<Child>()
+  /** Dead, and what they held is on its way back. */
+  readonly #dead = new Set<Child>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #deaths = new Map<string, number>()
+  /** Of processes that are gone. */
   readonly #worries = new Map<string, number>()
+  readonly #database = new WorkDatabase()
+  readonly #aftermath: Aftermath
   readonly #end = Promise.withResolvers<SupervisorEnd>()
-  #db: Database | undefined
   #graceMs: number
   #stoppedAt: number | undefined
   #everStarted = false
@@ -64,6 +61,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#graceMs = options.graceMs
+    this.#aftermath = new Aftermath(() => this.#database.db, options.log)
   }
 
   /** Resolves when it was stopped and every process has ended, or when none could be started at all. */
@@ -71,6 +69,7 @@ export class Supervisor {
     return this.#end.promise
   }
 
+  /** Those that live. */
   get children(): ReadonlySet<Child> {
     return this.#children
   }
@@ -91,6 +90,7 @@ export class Supervisor {
   /** How often jobs that get nowhere were named, here and in all the processes that there were, by kind. */
   get worries(): ReadonlyMap<string, number> {
     const all = new Map(this.#worries)
+    addTo(all, Object.fromEntries(this.#aftermath.worries))
     for (const { beat } of this.#children) addTo(all, beat?.worries)
     return all
   }
@@ -105,16 +105,12 @@ export class Supervisor {
     return Math.max(0, this.#graceMs - (performance.now() - (this.#stoppedAt ?? performance.now())))
   }
 
-  /** A question to the database that its workers use; false: it gives no answer within `ms`, or nobody has told yet where it is. */
-  async reachesDatabase(ms: number): Promise<boolean> {
-    const db = this.#db
-    if (db === undefined) return false
-    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref())
-    const asked = db.query('select').then(
-      () => true,
-      () => false,
-    )
-    return Promise.race([asked, late])
+  /** Why it takes no work now, as far as can be told within `ms`; undefined: it is ready. */
+  async unready(ms: number): Promise<string | undefined> {
+    if (this.stopping) return 'stopping'
+    if (this.#quiet) return 'quiet: nothing is claimed'
+    if (![...this.#children].some(({ beat }) => beat?.claiming)) return 'no worker process claims jobs'
+    return this.#database.trouble(ms)
   }
 
   start(): void {
@@ -124,6 +120,7 @@ export class Supervisor {
   /** Claims nothing more from now on; what runs, runs on. */
   hush(): void {
     this.#quiet = true
+    this.#cancelStarts()
     for (const child of this.#children) child.tell({ kind: 'quiet' })
   }
 
@@ -131,11 +128,15 @@ export class Supervisor {
   stop(reason: string): void {
     if (this.#stoppedAt !== undefined) return
     this.#stoppedAt = performance.now()
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
+    this.#cancelStarts()
     for (const child of this.#children) child.tell({ kind: 'stop', reason })
     this.#setDeadlines()
     this.#endIfOver()
+  }
+
+  #cancelStarts(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
   }
 
   #setDeadlines(): void {
@@ -150,40 +151,53 @@ export class Supervisor {
     if (this.stopping) return
     const { command, env } = this.#options
     this.#starts++
-    const child = new Child({ command, env, onStarted: (started) => this.#onStarted(child, started) })
+    const child = new Child({ command, env, onStarted: (started) => this.#onStarted(started) })
     this.#children.add(child)
+    // It reads this before it works.
+    if (this.#quiet) child.tell({ kind: 'quiet' })
     void child.ended.then((death) => this.#onDeath(child, death, backoff))
   }
 
-  #onStarted(child: Child, { url, schema, graceMs }: ChildStarted): void {
+  #onStarted(started: ChildStarted): void {
     this.#everStarted = true
-    this.#graceMs = graceMs
-    if (this.#quiet) child.tell({ kind: 'quiet' })
-    // An embedded server that came back may be at another address.
-    if (this.#db?.url !== url) {
-      void this.#db?.close().catch(() => {})
-      this.#db = new Database({ url, schema, connections: 2 })
-    }
-    // Connected before it is needed: when a process dies, each millisecond counts.
-    void this.reachesDatabase(RELEASE_MS)
+    this.#graceMs = started.graceMs
+    this.#database.use(started)
   }
 
   async #onDeath(child: Child, death: Death & { readonly life: number }, backoff: RestartBackoff): Promise<void> {
     this.#count(child, death)
-    // One that said goodbye holds nothing, and may have been the last to leave an embedded server.
-    if (child.started !== undefined && !child.clean) {
-      await this.#release(child, death).catch((error: unknown) => this.#releaseFailed(child, error))
-    }
     this.#children.delete(child)
+    this.#dead.add(child)
     addTo(this.#worries, child.beat?.worries)
+    const released = this.#release(child, death)
+    // Nobody waits for a database that takes its time: the next process starts beside it.
+    if (!this.stopping) this.#succeed(child, death, backoff)
+    await released
+    this.#dead.delete(child)
     if (this.stopping || child.drained !== undefined) this.#drained = sum(this.#drained, wordOf(child))
-    if (this.stopping) return this.#endIfOver()
+    if (this.stopping) this.#endIfOver()
+  }
+
+  async #release(child: Child, death: Death): Promise<void> {
+    // One that said goodbye holds nothing, and may have been the last to leave an embedded server.
+    if (child.started === undefined || child.clean) return
+    const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
+    if (!(await this.#aftermath.release(child, death, patience))) this.#released = false
+  }
+
+  #succeed(child: Child, death: Death & { readonly life: number }, backoff: RestartBackoff): void {
     // Nothing ever worked: that is a mistake in the set-up, and whoever started this must see it as one.
     if (!this.#everStarted && death.code !== 0) return this.#giveUp(death)
+    if (child.started === undefined) {
+      const text = `${obituary(child, death)}, before it had begun to work`
+      this.#options.log('warn', text, { event: 'died', pid: child.pid, ...factsOfDeath(death) })
+    }
     this.#replace(death, backoff)
   }
 
   #replace(death: { readonly life: number }, backoff: RestartBackoff): void {
+    // It would claim nothing, until the end: there is nothing that it could do.
+    if (this.#quiet) return this.#options.log('info', 'No new worker process starts: quiet', { event: 'quiet' })
     const pause = backoff.after(death.life)
     const again = pause === 0 ? 'now' : `in ${formatDuration(pause)}, after ${backoff.deaths} deaths in a row`
     this.#options.log(backoff.deaths > 1 ? 'error' : 'warn', `A new worker process starts ${again}`, {
@@ -197,52 +211,6 @@ export class Supervisor {
     this.#timers.add(timer)
   }
 
-  async #release(child: Child, death: Death): Promise<void> {
-    const { key, started } = child
-    const db = this.#db
-    if (key === undefined || started === undefined || db === undefined) return
-    const begun = performance.now()
-    const cause = describeDeath(death)
-    const orderly = child.drained !== undefined
-    await keepLines(db, child.lastWords).catch(() => {})
-    const verdicts = await settleCulprits(db, key, child.lastWords, started.tasks)
-    const { log } = this.#options
-    for (const { message, job } of verdicts)
-      log('error', message, { event: 'verdict', ...(job && { job: job.id, task: job.task, run: job.run }) })
-    const stopped = child.told || orderly || verdicts.length > 0
-    const replaced = verdicts[0] && `its worker process was replaced: ${verdicts[0].message}`
-    const reason = replaced ?? (stopped ? 'its process was stopped' : `its process died: ${cause}`)
-    // A kill from outside says nothing of the code that ran: no suspicion, but the cause is kept.
-    const blameless = stopped || wasKilledFromOutside(death)
-    const how = {
-      outcome: blameless ? 'interrupted' : 'crashed',
-      reason,
-      error: stopped ? undefined : { name: blameless ? 'Killed' : 'Crashed', message: cause, ...factsOfDeath(death) },
-    } as const
-    const patience = this.stopping ? Math.min(RELEASE_MS, this.leftMs / 2) : RELEASE_MS
-    const { jobs, left } = await releaseDead(db, key, how, patience, (job) => {
-      if (blameless) this.#worry(worryOfStops(job), { job: job.id, task: job.task })
-    })
-    const ms = Math.round(performance.now() - begun)
-    const rest = left === 0 ? '' : `; ${left} claims could not be emptied yet, another worker's sweep does that`
-    const text = `Worker process ${child.pid} is gone: ${cause}. ${jobs} jobs were given back in ${ms} ms${rest}`
-    const facts = { worker: key, pid: child.pid, jobs, ms, ...factsOfDeath(death) }
-    log(stopped ? 'info' : 'error', text, { event: 'died', ...facts })
-  }
-
-  #worry(worry: Worry | undefined, data: object): void {
-    if (worry === undefined) return
-    this.#worries.set(worry.kind, (this.#worries.get(worry.kind) ?? 0) + 1)
-    this.#options.log('warn', worry.message, { ...data, worry: worry.kind })
-  }
-
-  #releaseFailed(child: Child, error: unknown): void {
-    this.#released = false
-    const why = error instanceof Error ? error.message : String(error)
-    const text = `The jobs of worker process ${child.pid} could not be given back (${why}): they are free when its lease has run out`
-    this.#options.log('warn', text, { event: 'died', worker: child.key, pid: child.pid })
-  }
-
   #count(child: Child, death: Death): void {
     const cause = child.told || child.drained !== undefined ? 'stopped' : kindOf(death)
     this.#deaths.set(cause, (this.#deaths.get(cause) ?? 0) + 1)
@@ -254,19 +222,19 @@ export class Supervisor {
   }
 
   #endIfOver(): void {
-    if (this.#children.size === 0) this.#finish()
+    if (this.#children.size === 0 && this.#dead.size === 0) this.#finish()
   }
 
   #finish(): void {
     // Those of whom the time for giving anything back has run out.
-    const late = [...this.#children].filter(({ started }) => started !== undefined)
+    const late = [...this.#children, ...this.#dead].filter(({ started }) => started !== undefined)
     const drained = late.reduce((all, child) => sum(all, wordOf(child)), this.#drained ?? NOTHING)
     this.#end.resolve({
       drained: this.#everStarted ? drained : undefined,
       failed: this.#failed,
       released: this.#released && late.every(({ clean }) => clean),
     })
-    void this.#db?.close().catch(() => {})
+    this.#database.close()
   }
 }
 

@@ -17,12 +17,28 @@ export const LEASH_FD = 4
  */
 export function openProcess({ entry, heapMb }: TransportOptions, events: TransportEvents): Transport {
   const deathOf = watchDeath()
-  const child = fork(fileURLToPath(entry), [], {
-    execArgv: [...inherited(), ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`])],
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
-    detached: true,
-  })
-  const leash = child.stdio[LEASH_FD] as Duplex
+  // Of what the machine lacks (memory, processes, files), some is thrown and the rest comes as an event.
+  const fail = (error: unknown): void =>
+    events.onDeath({
+      code: null,
+      signal: null,
+      oom: undefined,
+      thrown: error instanceof Error ? error.message : String(error),
+    })
+  let child: ChildProcess
+  try {
+    child = fork(fileURLToPath(entry), [], {
+      execArgv: [...inherited(), ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`])],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+      detached: true,
+    })
+  } catch (error) {
+    process.nextTick(fail, error)
+    return STILLBORN
+  }
+  child.on('error', (error) => child.pid === undefined && fail(error))
+  const leash = child.stdio?.[LEASH_FD] as Duplex | null | undefined
+  if (!leash) return STILLBORN
   let errors = ''
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.setEncoding('utf8').on('data', (text: string) => {
@@ -36,7 +52,6 @@ export function openProcess({ entry, heapMb }: TransportOptions, events: Transpo
   child.once('disconnect', () => killGroup(child))
   // Of a pipe to a process that is gone; its exit says everything.
   leash.on('error', ignore)
-  child.on('error', (error) => events.onDeath({ code: null, signal: null, oom: undefined, thrown: error.message }))
   child.once('exit', (code, signal) => {
     killGroup(child)
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
@@ -52,6 +67,9 @@ export function openProcess({ entry, heapMb }: TransportOptions, events: Transpo
     kill: () => killGroup(child),
   }
 }
+
+/** What could not be started. */
+const STILLBORN: Transport = { name: 'process ?', send: ignore, stack: async () => undefined, kill: ignore }
 
 /** What this process was started with, so that the cell understands the same files; a debugger's port can be had only once. */
 function inherited(): string[] {
