@@ -544,18 +544,17 @@ from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
   lock_gate: `select one from :schema.gate for update`,
   lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
-  mark_deploy: `update :schema.deploy
+  mark_deploy: `update :schema.live_deploy
 set state = 'migrating', migrating_at = coalesce(migrating_at, clock_timestamp())
-where number = $1 and (state = 'migrating' or state = 'held' and expires_at > clock_timestamp())
+where number = $1 and state in ('held', 'migrating')
 returning expires_at`,
   next_due: `select extract(epoch from (
     select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
   ) - clock_timestamp())::float8 * 1000 as ms,
   (clock_timestamp() - interval '1 minute')::text as "from"`,
   overlapping_deploys: `select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
-from :schema.deploy d
-where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-  and (d.apps is null or $1::text[] is null or d.apps && $1)
+from :schema.live_deploy d
+where (d.apps is null or $1::text[] is null or d.apps && $1)
   and (
     (
       (d.queues is null or $2::text[] is null or d.queues && $2)
@@ -586,9 +585,10 @@ from (select name, day from wanted union select name, day from present) as b
 left join present p using (name)
 cross join today
 order by b.day`,
-  pass_deploy: `update :schema.deploy
-set state = 'held', passed_at = clock_timestamp(), expires_at = clock_timestamp() + $2::float8 * interval '1 ms', heard_ms = $3, report = $4
-where number = $1 and state = 'preparing' and expires_at > clock_timestamp()
+  pass_deploy: `update :schema.live_deploy
+set state = 'held', passed_at = coalesce(passed_at, clock_timestamp()),
+  expires_at = case state when 'held' then expires_at else clock_timestamp() + $2::float8 * interval '1 ms' end, heard_ms = $3, report = $4
+where number = $1 and state in ('preparing', 'held')
 returning expires_at`,
   pause_job: `with until as (
   select clock_timestamp() + $4::float8 * interval '1 ms' as at
@@ -762,9 +762,9 @@ set expires_at = clock_timestamp() + $2::float8 * interval '1 ms', renewed_at = 
 from :schema.worker w
 where l.worker = $1 and w.key = $1 and w.alive
 returning w.claiming`,
-  renew_deploy: `update :schema.deploy
+  renew_deploy: `update :schema.live_deploy
 set expires_at = clock_timestamp() + $2::float8 * interval '1 ms'
-where number = $1 and state = any($3) and (state = 'migrating' or expires_at > clock_timestamp())
+where number = $1 and state = any($3)
 returning state, expires_at`,
   requests_for: `select r.id, j.run, r.action, r.reason, r.until
 from :schema.request r
@@ -1036,14 +1036,17 @@ create table :schema.gate (
 );
 insert into :schema.gate default values;
 
+-- Deploys that hold now. A migration has no time: the old code must not run again.
+create view :schema.live_deploy as
+select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as
 select w.key as worker, d.number as deploy
 from :schema.worker w
 cross join lateral (
-  select number from :schema.deploy d
-  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-    and (d.apps is null or w.app = any(d.apps))
+  select number from :schema.live_deploy d
+  where (d.apps is null or w.app = any(d.apps))
     and (d.queues is null or w.queues && d.queues)
     and (d.workers is null or w.name like any(d.workers))
     and w.build is distinct from d.build and w.token is distinct from d.token

@@ -61,14 +61,17 @@ create table :schema.gate (
 );
 insert into :schema.gate default values;
 
+-- Deploys that hold now. A migration has no time: the old code must not run again.
+create view :schema.live_deploy as
+select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as
 select w.key as worker, d.number as deploy
 from :schema.worker w
 cross join lateral (
-  select number from :schema.deploy d
-  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-    and (d.apps is null or w.app = any(d.apps))
+  select number from :schema.live_deploy d
+  where (d.apps is null or w.app = any(d.apps))
     and (d.queues is null or w.queues && d.queues)
     and (d.workers is null or w.name like any(d.workers))
     and w.build is distinct from d.build and w.token is distinct from d.token
