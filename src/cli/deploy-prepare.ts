@@ -25,7 +25,8 @@ export async function prepareDeploy(options: PrepareCommandOptions): Promise<voi
   const stop = new AbortController()
   onStopSignal(
     (signal) => stop.abort(signal),
-    () => {},
+    // Whoever asks twice does not want to wait for a database that is away: the hold ends by itself.
+    () => process.exit(EXIT.failed),
   )
   // A terminal that is lost, as over ssh, stops it as well.
   process.once('SIGHUP', () => stop.abort('SIGHUP'))
@@ -58,10 +59,9 @@ export async function prepareWith(session: Session, gate: Gate, silent: boolean)
   }
 }
 
-export function sayRefused({ number, why, waitedMs, offenders, unheard }: Prepared, ticket: boolean): void {
-  remark(
-    `${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. All workers claim again: abort your deploy.`,
-  )
+export function sayRefused({ number, why, waitedMs, offenders, unheard, stillHeld }: Prepared, ticket: boolean): void {
+  const end = stillHeld ?? 'All workers claim again: abort your deploy.'
+  remark(`${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. ${end}`)
   for (const offender of offenders) for (const line of offenderLines(offender)) print(line)
   if (unheard.length > 0) print(`  Did not answer: ${unheard.join(', ')}`)
   if (!ticket) return
