@@ -16,10 +16,11 @@ import { openSession, type Session } from './session.ts'
 export interface PrepareCommandOptions extends GateOptions {
   readonly dryRun?: true | undefined
   readonly ticket?: true | undefined
+  readonly allowNone?: true | undefined
 }
 
 export async function prepareDeploy(options: PrepareCommandOptions): Promise<void> {
-  const gate = gateOf(options)
+  const gate = { ...gateOf(options), allowNone: options.allowNone }
   await using session = await openSession(options)
   if (options.dryRun) return await tryOut(session, gate, options)
   const stop = new AbortController()
@@ -37,7 +38,7 @@ export async function prepareDeploy(options: PrepareCommandOptions): Promise<voi
   else sayRefused(prepared, options.ticket === true)
 }
 
-type Gate = Pick<PrepareOptions, 'scope' | 'require' | 'timeout' | 'hold' | 'build' | 'reason' | 'signal'>
+type Gate = Pick<PrepareOptions, 'scope' | 'allowNone' | 'require' | 'timeout' | 'hold' | 'build' | 'reason' | 'signal'>
 
 /** The wait, told as it goes. */
 export async function prepareWith(session: Session, gate: Gate, silent: boolean): Promise<Prepared> {

@@ -34,13 +34,10 @@ export interface HeldWorker {
   readonly app: string
   readonly build: string
   readonly queues: readonly string[]
-  readonly started_at: Date
   /** It has answered. */
   readonly heard: boolean
   /** ms from the beginning of the deploy to its answer. */
   readonly heard_ms: number | null
-  /** ms left of its lease; null: it has none any more. */
-  readonly left_ms: number | null
   /** ms since its last sign of life. */
   readonly silent_ms: number | null
 }
@@ -69,7 +66,6 @@ export interface RunningJob {
   readonly queue: string
   /** ms since it was claimed. */
   readonly age_ms: number
-  readonly interruptions: number
 }
 
 export async function runningJobs(db: Database, workers: readonly number[]): Promise<RunningJob[]> {

@@ -476,9 +476,8 @@ select n.id, n.state, n.queue, n.task, n.version, n.priority, n.run, n.failures,
 from newest n
 left join :schema.worker w on w.key = n.worker
 order by n.id desc`,
-  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.started_at, w.heard is not distinct from $1::int as heard,
+  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.heard is not distinct from $1::int as heard,
   extract(epoch from w.heard_at - d.started_at)::float8 * 1000 as heard_ms,
-  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
   extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
 from :schema.worker w
 left join :schema.deploy d on d.number = $1
@@ -817,7 +816,7 @@ set alive = false, claiming = false, ended_at = coalesce(w.ended_at, clock_times
 where w.key = $1
   and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
 returning w.key`,
-  running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms, j.interruptions
+  running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms
 from unnest($1::int[]) as w(key)
 cross join lateral (select l.ids, l.runs from :schema.ledger l where l.worker = w.key offset 0) l
 cross join lateral unnest(l.ids, l.runs) as k(id, run)

@@ -22,8 +22,8 @@ import { wake } from '../../store/enqueue.ts'
 import { type UsualDuration, usualDurations } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
-import { type Offender, offenderOf } from './offender.ts'
-import { offendersOf } from './offenders.ts'
+import { type Offender, offenderOf, offendersOf } from './offender.ts'
+import { refuseNobody } from './somebody.ts'
 import { type View, Viewer } from './view.ts'
 
 export interface PrepareOptions {
@@ -34,6 +34,8 @@ export interface PrepareOptions {
   readonly reason: string
   readonly build: string | undefined
   readonly scope: DeployScope
+  /** Goes on where nobody lives in a scope that was narrowed. */
+  readonly allowNone?: boolean | undefined
   readonly require: DeployRequirement
   /** ms to wait for work to end. */
   readonly timeout: number
@@ -103,10 +105,11 @@ const TELL_WITHIN_MS = 1_000
 /**
  * Holds the workers of a scope and waits until only what can be interrupted runs there, or nothing. Gives up after a time, and then all claim
  * again; so they do when this process dies, a few seconds later.
- * @throws {HoldfastError} HF_DEPLOY_OVERLAP, HF_DEPLOY_BUSY, and what a database throws before anything is held
+ * @throws {HoldfastError} HF_DEPLOY_NOBODY, HF_DEPLOY_OVERLAP, HF_DEPLOY_BUSY, and what a database throws before anything is held
  */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const { db, owner, reason, build, scope, require, expiry = EXPIRY_MS } = options
+  if (!options.allowNone) await refuseNobody(db, scope)
   const token = randomBytes(8).toString('hex')
   const begun = await beginDeploy(db, { owner, reason, build, token, ...scope, require, expires: expiry })
   options.onBegun?.(begun)
