@@ -6,7 +6,7 @@ import { listenUrlFor } from '../listen-url.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { BegunDeploy } from '../store/deploys.ts'
 import { type GateOptions, gateOf } from './deploy-options.ts'
-import { nextSteps, offenderLines } from './deploy-text.ts'
+import { nextSteps, offenderLines, vanishedLines } from './deploy-text.ts'
 import { EXIT } from './failure.ts'
 import { plural } from './format.ts'
 import { colors, print, printJson, remark, short, status } from './output.ts'
@@ -60,11 +60,15 @@ export async function prepareWith(session: Session, gate: Gate, silent: boolean)
   }
 }
 
-export function sayRefused({ number, why, waitedMs, offenders, unheard, stillHeld }: Prepared, ticket: boolean): void {
+export function sayRefused(
+  { number, why, waitedMs, offenders, unheard, vanished, stillHeld }: Prepared,
+  ticket: boolean,
+): void {
   const end = stillHeld ?? 'All workers claim again: abort your deploy.'
   remark(`${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. ${end}`)
   for (const offender of offenders) for (const line of offenderLines(offender)) print(line)
   if (unheard.length > 0) print(`  Did not answer: ${unheard.join(', ')}`)
+  for (const line of vanishedLines(vanished)) print(line)
   if (!ticket) return
   const byTask = new Map<string, (typeof offenders)[number][]>()
   for (const each of offenders) byTask.set(each.task, [...(byTask.get(each.task) ?? []), each])

@@ -51,6 +51,11 @@ export async function heldWorkers(
   return db.run('list_held', values)
 }
 
+/** Workers that a deploy held and that stopped answering since. */
+export async function vanishedWorkers(db: Database, deploy: number): Promise<{ key: number; name: string }[]> {
+  return db.run('list_vanished', [deploy])
+}
+
 /** What these workers said of their code, as it was registered: plain JSON of whatever release they are. */
 export async function manifestsOf(db: Database, workers: readonly number[]): Promise<ReadonlyMap<number, unknown>> {
   if (workers.length === 0) return new Map()

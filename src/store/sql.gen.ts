@@ -437,7 +437,7 @@ cross join lateral (
   cross join lateral (select * from :schema.job where id = k.id limit 1) as j
   where l.worker = w.key and j.run = k.run and j.state > 0 and j.worker = w.key
 ) as r
-where w.alive and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
+where (w.alive or w.key = any(array(select worker from :schema.lease))) and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
 group by w.build
 order by min(w.key)`,
   list_deploys: `select d.number, case when x.live or d.ended_at is not null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
@@ -524,6 +524,7 @@ where w.alive and l.expires_at > clock_timestamp()
 group by w.build, w.queues, w.manifest::text
 order by min(w.key)`,
   list_parts: `select job from :schema.part where root = $1 order by part`,
+  list_vanished: `select w.key, w.name from :schema.worker w where w.deploy = $1 and w.lost order by w.key`,
   list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
   extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
   extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as renewed_ms,
@@ -672,9 +673,13 @@ where m.position < excluded.position`,
     sampled_position = case when now.settled or now.unsampled then h.next_position else h.sampled_position end,
     sampled_xid = case when now.settled or now.unsampled then pg_current_xact_id() else h.sampled_xid end,
     next_position = now.position,
-    swept_at = clock_timestamp()
+    -- By the row that is updated: a revocation may have committed after this statement began.
+    deep = coalesce(
+      h.revoked_at >= h.swept_at or h.revoked_at + interval '30 s' >= h.swept_at and h.revoked_at + interval '30 s' < now.at, false
+    ),
+    swept_at = now.at
   from (
-    select floor, swept_at,
+    select floor, swept_at, clock_timestamp() as at,
       coalesce(sampled_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled,
       -- An id of the future comes from another server, from which this database was restored.
       coalesce(sampled_xid > pg_snapshot_xmax(pg_current_snapshot()), true) as unsampled,
@@ -683,9 +688,9 @@ where m.position < excluded.position`,
   ) as now
   -- What was read must be what is updated: whoever waited here for another tick has a snapshot that is too old for it.
   where h.swept_at = now.swept_at and h.swept_at < clock_timestamp() - $2::float8 * interval '1 ms'
-  returning now.floor
+  returning now.floor, h.deep
 )
-select case when $1 then 0 else floor end::text as floor from tick
+select case when $1 or deep then 0 else floor end::text as floor from tick
 union all
 select '0' where $1 and not exists (select from tick)`,
   read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
@@ -811,11 +816,17 @@ select null from withdrawn`,
 select id, queue from again
 union all
 select id, queue from ready`,
-  revoke_worker: `update :schema.worker w
-set alive = false, claiming = false, ended_at = coalesce(w.ended_at, clock_timestamp())
-where w.key = $1
-  and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
-returning w.key`,
+  revoke_worker: `with revoked as (
+  update :schema.worker w
+  set alive = false, claiming = false, lost = w.lost or w.alive and not $2, ended_at = coalesce(w.ended_at, clock_timestamp())
+  where w.key = $1
+    and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
+  returning w.key
+), told as (
+  update :schema.horizon set revoked_at = clock_timestamp()
+  where not $3 and exists (select from revoked) and (select w.alive from :schema.worker w where w.key = $1)
+)
+select key from revoked`,
   running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms
 from unnest($1::int[]) as w(key)
 cross join lateral (select l.ids, l.runs from :schema.ledger l where l.worker = w.key offset 0) l
@@ -981,7 +992,7 @@ export const MIGRATIONS: readonly { number: number; name: string; kind: 'additiv
 -- must not conflict with those locks.
 -- \`tasks\`: what its claims take. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
 -- \`deploy\`: the one that holds it, so that it does not claim; \`heard\`: the last one that it has answered to. \`token\`: the deploy whose
--- new code it says it is.
+-- new code it says it is. \`lost\`: its rights were taken because its lease ran out: its process may be alive all the same.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
@@ -995,6 +1006,7 @@ create table :schema.worker (
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
+  lost        boolean not null default false,
   claiming    boolean not null default true,
   deploy      integer,
   heard       integer,
@@ -1230,7 +1242,8 @@ create table :schema.mark (
 ) with (fillfactor = 50);
 
 -- Up to \`floor\`, every position has been committed or rolled back: nothing late can appear there. Above it, the sweep looks for ready
--- jobs that ended up below a mark. See docs/decisions/0005.
+-- jobs that ended up below a mark. \`revoked_at\`: when a worker's rights were last taken, whose claims may roll back; \`deep\`: the last sweep
+-- began at zero for that. See docs/decisions/0005.
 create table :schema.horizon (
   one               boolean primary key default true check (one),
   floor             bigint not null default 0,
@@ -1238,6 +1251,8 @@ create table :schema.horizon (
   sampled_xid       xid8,
   next_position     bigint not null default 0,
   swept_at          timestamptz not null default '-infinity',
+  revoked_at        timestamptz,
+  deep              boolean not null default false,
   release           text
 );
 insert into :schema.horizon default values;

@@ -4,6 +4,7 @@ import { Database } from '../../src/store/db.ts'
 import { listDeploys } from '../../src/store/deploys.ts'
 import { openProxy, type TestProxy } from '../support/proxy.ts'
 import { type Stage, useStages } from '../support/stage.ts'
+import { until } from '../support/until.ts'
 import { options } from './support.ts'
 
 const stages = useStages()
@@ -101,4 +102,25 @@ test('the time is over while a statement waits for an answer that does not come'
   const prepared = await prepare(options(stage, { db, timeout: 500, onBegun, listenUrl: undefined }))
   expect(performance.now() - before).toBeLessThan(20_000)
   expect(prepared).toMatchObject({ passed: false, why: 'the time was over', stillHeld: expect.any(String) })
+})
+
+test('a worker that is written off in the wait is named: its process may run old code all the same', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const gate = Promise.withResolvers<void>()
+  const slow = jobs.task({ name: 'slow', run: () => gate.promise })
+  const worker = await stage.start(jobs.app({ tasks: [slow] }))
+  const { id } = await jobs.enqueue(slow)
+  await stage.reached(id, 'running')
+  const preparing = prepare(options(stage, { require: 'idle' }))
+  await until(() => !worker.claiming, { what: 'it is held' })
+  // As if it were frozen: nobody renews its lease.
+  await stage.sql(`update :schema.lease set expires_at = clock_timestamp() - interval '1 min' where worker = $1`, [
+    worker.key,
+  ])
+  expect(await preparing).toMatchObject({ passed: true, vanished: [{ name: worker.name, jobs: 1 }] })
+  const [deploy] = await listDeploys(stage.db, { most: 1 })
+  expect(JSON.parse(deploy?.report ?? '')).toMatchObject({ vanished: [{ name: worker.name, jobs: 1 }] })
+  expect(await stage.find(id)).toMatchObject({ state: 'ready', losses: 1 })
+  gate.resolve()
 })

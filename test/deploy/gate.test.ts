@@ -331,6 +331,8 @@ test('a worker that cannot answer is held and named; its dead neighbour is taken
   await stage.sql(lease, [dead?.key, '-1 s'])
   const prepared = await prepare(options(stage))
   expect(prepared).toMatchObject({ passed: true, workers: 2, unheard: ['mute:1'], heardMs: null })
+  // Its process may be alive all the same.
+  expect(prepared.vanished).toEqual([{ name: 'dead:1', jobs: 0 }])
   expect(await stage.sql('select claiming from :schema.worker where key = $1', [mute?.key])).toEqual([
     { claiming: false },
   ])

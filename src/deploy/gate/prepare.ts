@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonic } from '../../engine/monotonic.ts'
-import { releaseExpired } from '../../engine/release-expired.ts'
+import { tryRelease } from '../../engine/release-expired.ts'
 import { GATE, HELD } from '../../engine/wake.ts'
 import { within } from '../../engine/within.ts'
 import { formatDuration } from '../../model/duration.ts'
@@ -19,7 +19,7 @@ import {
   renewDeploy,
 } from '../../store/deploys.ts'
 import { wake } from '../../store/enqueue.ts'
-import { type UsualDuration, usualDurations } from '../../store/gate.ts'
+import { type UsualDuration, usualDurations, vanishedWorkers } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
 import { type Offender, offenderOf, offendersOf } from './offender.ts'
@@ -76,6 +76,8 @@ export interface Prepared {
   readonly heardMs: number | null
   /** Names of workers that did not answer. They are held all the same. */
   readonly unheard: readonly string[]
+  /** Workers that stopped answering meanwhile, and how many jobs they ran: these are given to others, and the processes may be alive. */
+  readonly vanished: readonly { readonly name: string; readonly jobs: number }[]
   /** Jobs that went on running, because they can be interrupted at any moment. */
   readonly interruptible: number
   /** Passed: when the hold ends. */
@@ -131,6 +133,9 @@ class Preparation {
   #wake = (): void => {}
   /** Of tasks in the way; asked for once each, and not waited for. */
   readonly #usual = new Map<string, UsualDuration | undefined>()
+  /** How many jobs each worker ran when it was last seen. */
+  readonly #ran = new Map<number, number>()
+  #vanished: Prepared['vanished'] = []
   #last: { view: View; judgement: Judgement } | undefined
 
   constructor(options: PrepareOptions, begun: BegunDeploy, token: string) {
@@ -214,13 +219,27 @@ class Preparation {
 
   /** Whether the way is free. */
   async #look(): Promise<boolean> {
-    await releaseExpired(this.#options.db)
-    const view = await this.#viewer.look({ deploy: this.#begun.number })
+    const view = await this.#see()
     const judgement = judge(view, this.#options.require)
     this.#last = { view, judgement }
     this.#show(view, judgement)
     if (judgement.blockers.length > 0) return false
     return judgement.unheard.length === 0 || this.#waited >= ANSWER_WITHIN_MS
+  }
+
+  async #see(): Promise<View> {
+    const { db } = this.#options
+    const deploy = this.#begun.number
+    let view = await this.#viewer.look({ deploy })
+    for (const { key } of view.workers) this.#ran.set(key, view.jobs.filter(({ worker }) => worker === key).length)
+    // Afterwards: so it is known what those ran that are written off now.
+    if (await tryRelease(db)) view = await this.#viewer.look({ deploy })
+    const keys = new Set(view.workers.map(({ key }) => key))
+    if (this.#last === undefined || [...this.#ran.keys()].some((key) => !keys.has(key))) {
+      const gone = await vanishedWorkers(db, deploy)
+      this.#vanished = gone.map(({ key, name }) => ({ name, jobs: this.#ran.get(key) ?? 0 }))
+    }
+    return view
   }
 
   #show(view: View, { blockers, unheard }: Judgement): void {
@@ -316,6 +335,7 @@ class Preparation {
       waitedMs: Math.round(this.#waited),
       heardMs: judgement?.heardMs === undefined ? null : Math.round(judgement.heardMs),
       unheard: judgement?.unheard.map(({ name }) => name) ?? [],
+      vanished: this.#vanished,
       interruptible: judgement?.interruptible.length ?? 0,
       holdUntil: null,
       why,
@@ -345,6 +365,6 @@ class Preparation {
 }
 
 /** What of it is kept with the deploy. */
-function reportOf({ workers, waitedMs, heardMs, unheard, interruptible, offenders }: Prepared): object {
-  return { workers, waitedMs, heardMs, unheard, interruptible, offenders }
+function reportOf({ workers, waitedMs, heardMs, unheard, vanished, interruptible, offenders }: Prepared): object {
+  return { workers, waitedMs, heardMs, unheard, vanished, interruptible, offenders }
 }

@@ -7,7 +7,7 @@
 -- must not conflict with those locks.
 -- `tasks`: what its claims take. `manifest`: what it says of its code, for people and for `deploy plan`; no claim reads it.
 -- `deploy`: the one that holds it, so that it does not claim; `heard`: the last one that it has answered to. `token`: the deploy whose
--- new code it says it is.
+-- new code it says it is. `lost`: its rights were taken because its lease ran out: its process may be alive all the same.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
@@ -21,6 +21,7 @@ create table :schema.worker (
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
+  lost        boolean not null default false,
   claiming    boolean not null default true,
   deploy      integer,
   heard       integer,
@@ -256,7 +257,8 @@ create table :schema.mark (
 ) with (fillfactor = 50);
 
 -- Up to `floor`, every position has been committed or rolled back: nothing late can appear there. Above it, the sweep looks for ready
--- jobs that ended up below a mark. See docs/decisions/0005.
+-- jobs that ended up below a mark. `revoked_at`: when a worker's rights were last taken, whose claims may roll back; `deep`: the last sweep
+-- began at zero for that. See docs/decisions/0005.
 create table :schema.horizon (
   one               boolean primary key default true check (one),
   floor             bigint not null default 0,
@@ -264,6 +266,8 @@ create table :schema.horizon (
   sampled_xid       xid8,
   next_position     bigint not null default 0,
   swept_at          timestamptz not null default '-infinity',
+  revoked_at        timestamptz,
+  deep              boolean not null default false,
   release           text
 );
 insert into :schema.horizon default values;
