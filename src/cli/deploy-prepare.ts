@@ -6,7 +6,7 @@ import { listenUrlFor } from '../listen-url.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { BegunDeploy } from '../store/deploys.ts'
 import { type GateOptions, gateOf } from './deploy-options.ts'
-import { nextSteps, offenderLines } from './deploy-text.ts'
+import { nextSteps, offenderLines, vanishedLines } from './deploy-text.ts'
 import { EXIT } from './failure.ts'
 import { plural } from './format.ts'
 import { colors, print, printJson, remark, short, status } from './output.ts'
@@ -16,16 +16,18 @@ import { openSession, type Session } from './session.ts'
 export interface PrepareCommandOptions extends GateOptions {
   readonly dryRun?: true | undefined
   readonly ticket?: true | undefined
+  readonly allowNone?: true | undefined
 }
 
 export async function prepareDeploy(options: PrepareCommandOptions): Promise<void> {
-  const gate = gateOf(options)
+  const gate = { ...gateOf(options), allowNone: options.allowNone }
   await using session = await openSession(options)
   if (options.dryRun) return await tryOut(session, gate, options)
   const stop = new AbortController()
   onStopSignal(
     (signal) => stop.abort(signal),
-    () => {},
+    // Whoever asks twice does not want to wait for a database that is away: the hold ends by itself.
+    () => process.exit(EXIT.failed),
   )
   // A terminal that is lost, as over ssh, stops it as well.
   process.once('SIGHUP', () => stop.abort('SIGHUP'))
@@ -36,7 +38,7 @@ export async function prepareDeploy(options: PrepareCommandOptions): Promise<voi
   else sayRefused(prepared, options.ticket === true)
 }
 
-type Gate = Pick<PrepareOptions, 'scope' | 'require' | 'timeout' | 'hold' | 'build' | 'reason' | 'signal'>
+type Gate = Pick<PrepareOptions, 'scope' | 'allowNone' | 'require' | 'timeout' | 'hold' | 'build' | 'reason' | 'signal'>
 
 /** The wait, told as it goes. */
 export async function prepareWith(session: Session, gate: Gate, silent: boolean): Promise<Prepared> {
@@ -58,12 +60,15 @@ export async function prepareWith(session: Session, gate: Gate, silent: boolean)
   }
 }
 
-export function sayRefused({ number, why, waitedMs, offenders, unheard }: Prepared, ticket: boolean): void {
-  remark(
-    `${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. All workers claim again: abort your deploy.`,
-  )
+export function sayRefused(
+  { number, why, waitedMs, offenders, unheard, vanished, stillHeld }: Prepared,
+  ticket: boolean,
+): void {
+  const end = stillHeld ?? 'All workers claim again: abort your deploy.'
+  remark(`${colors.red('Deploy')} ${number} gave up after ${formatDuration(waitedMs)}: ${why}. ${end}`)
   for (const offender of offenders) for (const line of offenderLines(offender)) print(line)
   if (unheard.length > 0) print(`  Did not answer: ${unheard.join(', ')}`)
+  for (const line of vanishedLines(vanished)) print(line)
   if (!ticket) return
   const byTask = new Map<string, (typeof offenders)[number][]>()
   for (const each of offenders) byTask.set(each.task, [...(byTask.get(each.task) ?? []), each])

@@ -1,5 +1,5 @@
 import { judge } from '../deploy/gate/judge.ts'
-import { offendersOf } from '../deploy/gate/offenders.ts'
+import { offendersOf } from '../deploy/gate/offender.ts'
 import { Viewer } from '../deploy/gate/view.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { Database } from '../store/db.ts'

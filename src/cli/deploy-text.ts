@@ -29,6 +29,15 @@ export function offenderLines(offender: Offender): string[] {
   ]
 }
 
+/** Workers that were written off in the wait. */
+export function vanishedLines(vanished: Prepared['vanished']): string[] {
+  return vanished.map(
+    ({ name, jobs }) =>
+      `${colors.yellow('Attention:')} worker ${short(name, 60)}${jobs === 0 ? '' : `, with ${plural(jobs, 'job')},`} stopped answering and is written off: ` +
+      'its writes are refused, but what it does outside the database goes on. See that its process is gone.',
+  )
+}
+
 /** What a deploy did not wait for. */
 export function stillRunning(jobs: number): string {
   if (jobs === 0) return 'Nothing runs.'
@@ -36,10 +45,12 @@ export function stillRunning(jobs: number): string {
 }
 
 /** What to do when the way is free. */
-export function nextSteps({ number, token, build, workers, holdUntil, unheard, interruptible }: Prepared): string[] {
+export function nextSteps(prepared: Prepared): string[] {
+  const { number, token, build, workers, holdUntil, unheard, vanished, interruptible } = prepared
   return [
     `${colors.green('The way is free.')} ${stillRunning(interruptible)} ${plural(workers, 'worker')} held until ${moment(holdUntil as Date)}.`,
     ...(unheard.length === 0 ? [] : [`Did not answer, and claim nothing all the same: ${unheard.join(', ')}`]),
+    ...vanishedLines(vanished),
     '',
     'Now stop, pull, migrate and start. The new code is not held when it registers with',
     `  HOLDFAST_DEPLOY=${token}   (or that token in a file ${TOKEN_FILE} beside its config${build === null ? '' : `, or as build ${build}`})`,

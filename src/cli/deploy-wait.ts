@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonic } from '../engine/monotonic.ts'
-import { releaseExpired } from '../engine/release-expired.ts'
+import { tryRelease } from '../engine/release-expired.ts'
 import { type Duration, formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
 import { checkName } from '../model/name.ts'
 import { checkDuration } from '../model/options.ts'
@@ -29,7 +29,7 @@ export async function waitForBuild(options: WaitOptions): Promise<void> {
   const since = monotonic()
   let said = Number.NEGATIVE_INFINITY
   for (;;) {
-    await releaseExpired(session.db)
+    await tryRelease(session.db)
     const builds = await livingBuilds(session.db, scope)
     const waited = Math.round(monotonic() - since)
     const old = builds.filter((each) => each.build !== build)

@@ -8,6 +8,7 @@ export const define: Define = (program) => {
   fleet(gate(deploy.command('prepare')))
     .description('hold the workers until only what can be interrupted runs: then the way is free')
     .option('--dry-run', 'would it pass now, and if not, when; holds nothing')
+    .option('--allow-none', 'go on when no live worker is one of those that the other options name')
     .option('--ticket', 'on failure, print a ticket for each task that was in the way')
     .action(async (options) => {
       if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).prepareFleet(options)

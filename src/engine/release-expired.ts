@@ -1,4 +1,5 @@
 import type { Database } from '../store/db.ts'
+import { wake } from '../store/enqueue.ts'
 import { expiredWorkers, releaseWorker, revokeWorker } from '../store/workers.ts'
 
 export interface ReleaseEvents {
@@ -26,5 +27,20 @@ async function empty(db: Database, worker: number, name: string, { onReady, onRe
     for (const { queue } of freed) if (queue !== null) onReady?.(queue)
     if (freed.length > 0) onRevoked?.(name, freed.length)
     if (left === 0 || freed.length === 0) return
+  }
+}
+
+/**
+ * The same for a command that only looks: where it fails, somebody else will do it, and what the command is about goes on. Resolves with
+ * whether there was any.
+ */
+export async function tryRelease(db: Database): Promise<boolean> {
+  const freed = new Set<string>()
+  try {
+    return (await releaseExpired(db, { onReady: (queue) => freed.add(queue) })) > 0
+  } catch {
+    return false
+  } finally {
+    await Promise.allSettled([...freed].map((queue) => wake(db, queue)))
   }
 }

@@ -136,9 +136,7 @@ export class Upkeep {
 
   async #sweepExpired(every: number): Promise<number> {
     const { db, onReady, onRevoked } = this.#options
-    const revoked = await releaseExpired(db, { onReady, onRevoked })
-    // A claim of theirs may roll back, and its rows be ready again below the marks.
-    if (revoked > 0) this.#reset = true
+    await releaseExpired(db, { onReady, onRevoked })
     return every
   }
 

@@ -61,12 +61,17 @@ export const ERRORS = {
   },
   HF_DEPLOY_BUSY: {
     cause:
-      'A deploy could not begin or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
+      'A deploy could not begin, go on or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
     cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
   },
   HF_DEPLOY_GONE: {
     cause: 'The deploy is not there, has ended, or is not as far as the command needs it.',
     cure: 'See `holdfast deploy status` and `holdfast deploy history`. A hold that ran out while people worked: prepare again, with a longer `--hold`.',
+  },
+  HF_DEPLOY_NOBODY: {
+    cause:
+      'The options of a deploy name workers, queues or apps, and no live worker is one of them: nothing would have been held. Names of workers are `host:pid`.',
+    cure: "See `holdfast workers`; all workers of a host are `--workers 'host:*'`. If nobody is to be held, `deploy prepare --allow-none`.",
   },
   HF_DEPLOY_OVERLAP: {
     cause: 'Another deploy holds workers that this one would hold, too.',

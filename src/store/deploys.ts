@@ -100,14 +100,17 @@ function overlap({ number, state, owner, reason, started_at, expires_at }: Overl
   )
 }
 
-/** False: it does not hold any more. */
+/**
+ * False: it does not hold any more.
+ * @throws {HoldfastError} HF_DEPLOY_BUSY, as all that change a deploy
+ */
 export async function renewDeploy(
   db: Database,
   number: number,
   ms: number,
   states: readonly LiveState[],
 ): Promise<boolean> {
-  return (await db.run('renew_deploy', [number, ms, states])).length > 0
+  return (await steer(db, 'renew_deploy', [number, ms, states])) !== undefined
 }
 
 export interface Passed {
@@ -117,17 +120,32 @@ export interface Passed {
   readonly report: object
 }
 
-/** Resolves with when its hold ends; undefined: it had expired meanwhile. */
+/** Resolves with when its hold ends, also when it is asked again; undefined: it had expired or ended meanwhile. */
 export async function passDeploy(db: Database, number: number, passed: Passed): Promise<Date | undefined> {
   const { hold, heardMs, report } = passed
   const values = [number, hold, heardMs ?? null, JSON.stringify(report)]
-  const [row] = await db.run<{ expires_at: Date }>('pass_deploy', values)
-  return row?.expires_at
+  return (await steer(db, 'pass_deploy', values))?.expires_at
 }
 
 /** False: it does not hold any more, or not yet by itself. */
 export async function markDeploy(db: Database, number: number): Promise<boolean> {
-  return (await db.run('mark_deploy', [number])).length > 0
+  return (await steer(db, 'mark_deploy', [number])) !== undefined
+}
+
+/**
+ * Whether it still holds is seen, and what changes is written, while no worker looks: one that looked in between would let itself go, of a
+ * hold that has been made longer.
+ */
+function steer(
+  db: Database,
+  name: 'mark_deploy' | 'pass_deploy' | 'renew_deploy',
+  values: readonly unknown[],
+): Promise<{ expires_at: Date } | undefined> {
+  return inTurn(db, async (run) => {
+    const [row] = await run<{ expires_at: Date }>(name, values)
+    if (row !== undefined) await run('settle_holds', [])
+    return row
+  })
 }
 
 export interface EndOfDeploy {

@@ -34,13 +34,10 @@ export interface HeldWorker {
   readonly app: string
   readonly build: string
   readonly queues: readonly string[]
-  readonly started_at: Date
   /** It has answered. */
   readonly heard: boolean
   /** ms from the beginning of the deploy to its answer. */
   readonly heard_ms: number | null
-  /** ms left of its lease; null: it has none any more. */
-  readonly left_ms: number | null
   /** ms since its last sign of life. */
   readonly silent_ms: number | null
 }
@@ -52,6 +49,11 @@ export async function heldWorkers(
 ): Promise<HeldWorker[]> {
   const values = 'deploy' in of ? [of.deploy, null, null, null, null] : [null, ...scopeOf(of), of.build ?? null]
   return db.run('list_held', values)
+}
+
+/** Workers that a deploy held and that stopped answering since. */
+export async function vanishedWorkers(db: Database, deploy: number): Promise<{ key: number; name: string }[]> {
+  return db.run('list_vanished', [deploy])
 }
 
 /** What these workers said of their code, as it was registered: plain JSON of whatever release they are. */
@@ -69,7 +71,6 @@ export interface RunningJob {
   readonly queue: string
   /** ms since it was claimed. */
   readonly age_ms: number
-  readonly interruptions: number
 }
 
 export async function runningJobs(db: Database, workers: readonly number[]): Promise<RunningJob[]> {

@@ -459,7 +459,7 @@ cross join lateral (
   cross join lateral (select * from :schema.job where id = k.id limit 1) as j
   where l.worker = w.key and j.run = k.run and j.state > 0 and j.worker = w.key
 ) as r
-where w.alive and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
+where (w.alive or w.key = any(array(select worker from :schema.lease))) and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
 group by w.build
 order by min(w.key)`,
   list_deploys: `select d.number, case when x.live or d.ended_at is not null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
@@ -498,9 +498,8 @@ select n.id, n.state, n.queue, n.task, n.version, n.priority, n.run, n.failures,
 from newest n
 left join :schema.worker w on w.key = n.worker
 order by n.id desc`,
-  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.started_at, w.heard is not distinct from $1::int as heard,
+  list_held: `select w.key, w.name, w.app, w.build, w.queues, w.heard is not distinct from $1::int as heard,
   extract(epoch from w.heard_at - d.started_at)::float8 * 1000 as heard_ms,
-  extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
   extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as silent_ms
 from :schema.worker w
 left join :schema.deploy d on d.number = $1
@@ -547,6 +546,7 @@ where w.alive and l.expires_at > clock_timestamp()
 group by w.build, w.queues, w.manifest::text
 order by min(w.key)`,
   list_parts: `select job from :schema.part where root = $1 order by part`,
+  list_vanished: `select w.key, w.name from :schema.worker w where w.deploy = $1 and w.lost order by w.key`,
   list_workers: `select w.key, w.name, w.build, w.release, w.tasks, w.queues, w.started_at, w.alive, w.claiming,
   extract(epoch from l.expires_at - clock_timestamp())::float8 * 1000 as left_ms,
   extract(epoch from clock_timestamp() - l.renewed_at)::float8 * 1000 as renewed_ms,
@@ -566,18 +566,17 @@ from :schema.mark m
 where m.accepts = $1 and m.queue = any($2::text[]) and m.position <= (select last_value from :schema.position)`,
   lock_gate: `select one from :schema.gate for update`,
   lock_parts: `select job, finished, items::float8 as items from :schema.part where root = $1 order by part for update`,
-  mark_deploy: `update :schema.deploy
+  mark_deploy: `update :schema.live_deploy
 set state = 'migrating', migrating_at = coalesce(migrating_at, clock_timestamp())
-where number = $1 and (state = 'migrating' or state = 'held' and expires_at > clock_timestamp())
+where number = $1 and state in ('held', 'migrating')
 returning expires_at`,
   next_due: `select extract(epoch from (
     select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
   ) - clock_timestamp())::float8 * 1000 as ms,
   (clock_timestamp() - interval '1 minute')::text as "from"`,
   overlapping_deploys: `select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
-from :schema.deploy d
-where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-  and (d.apps is null or $1::text[] is null or d.apps && $1)
+from :schema.live_deploy d
+where (d.apps is null or $1::text[] is null or d.apps && $1)
   and (
     (
       (d.queues is null or $2::text[] is null or d.queues && $2)
@@ -608,9 +607,10 @@ from (select name, day from wanted union select name, day from present) as b
 left join present p using (name)
 cross join today
 order by b.day`,
-  pass_deploy: `update :schema.deploy
-set state = 'held', passed_at = clock_timestamp(), expires_at = clock_timestamp() + $2::float8 * interval '1 ms', heard_ms = $3, report = $4
-where number = $1 and state = 'preparing' and expires_at > clock_timestamp()
+  pass_deploy: `update :schema.live_deploy
+set state = 'held', passed_at = coalesce(passed_at, clock_timestamp()),
+  expires_at = case state when 'held' then expires_at else clock_timestamp() + $2::float8 * interval '1 ms' end, heard_ms = $3, report = $4
+where number = $1 and state in ('preparing', 'held')
 returning expires_at`,
   pause_job: `with until as (
   select clock_timestamp() + $4::float8 * interval '1 ms' as at
@@ -695,9 +695,13 @@ where m.position < excluded.position`,
     sampled_position = case when now.settled or now.unsampled then h.next_position else h.sampled_position end,
     sampled_xid = case when now.settled or now.unsampled then pg_current_xact_id() else h.sampled_xid end,
     next_position = now.position,
-    swept_at = clock_timestamp()
+    -- By the row that is updated: a revocation may have committed after this statement began.
+    deep = coalesce(
+      h.revoked_at >= h.swept_at or h.revoked_at + interval '30 s' >= h.swept_at and h.revoked_at + interval '30 s' < now.at, false
+    ),
+    swept_at = now.at
   from (
-    select floor, swept_at,
+    select floor, swept_at, clock_timestamp() as at,
       coalesce(sampled_xid <= pg_snapshot_xmin(pg_current_snapshot()), false) as settled,
       -- An id of the future comes from another server, from which this database was restored.
       coalesce(sampled_xid > pg_snapshot_xmax(pg_current_snapshot()), true) as unsampled,
@@ -706,9 +710,9 @@ where m.position < excluded.position`,
   ) as now
   -- What was read must be what is updated: whoever waited here for another tick has a snapshot that is too old for it.
   where h.swept_at = now.swept_at and h.swept_at < clock_timestamp() - $2::float8 * interval '1 ms'
-  returning now.floor
+  returning now.floor, h.deep
 )
-select case when $1 then 0 else floor end::text as floor from tick
+select case when $1 or deep then 0 else floor end::text as floor from tick
 union all
 select '0' where $1 and not exists (select from tick)`,
   read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
@@ -787,9 +791,9 @@ set expires_at = clock_timestamp() + $2::float8 * interval '1 ms', renewed_at = 
 from :schema.worker w
 where l.worker = $1 and w.key = $1 and w.alive
 returning w.claiming`,
-  renew_deploy: `update :schema.deploy
+  renew_deploy: `update :schema.live_deploy
 set expires_at = clock_timestamp() + $2::float8 * interval '1 ms'
-where number = $1 and state = any($3) and (state = 'migrating' or expires_at > clock_timestamp())
+where number = $1 and state = any($3)
 returning state, expires_at`,
   requests_for: `select r.id, j.run, r.action, r.reason, r.until
 from :schema.request r
@@ -837,12 +841,18 @@ select null from withdrawn`,
 select id, queue from again
 union all
 select id, queue from ready`,
-  revoke_worker: `update :schema.worker w
-set alive = false, claiming = false, ended_at = coalesce(w.ended_at, clock_timestamp())
-where w.key = $1
-  and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
-returning w.key`,
-  running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms, j.interruptions
+  revoke_worker: `with revoked as (
+  update :schema.worker w
+  set alive = false, claiming = false, lost = w.lost or w.alive and not $2, ended_at = coalesce(w.ended_at, clock_timestamp())
+  where w.key = $1
+    and ($2 or not w.alive or exists (select from :schema.lease l where l.worker = w.key and l.expires_at < clock_timestamp()))
+  returning w.key
+), told as (
+  update :schema.horizon set revoked_at = clock_timestamp()
+  where not $3 and exists (select from revoked) and (select w.alive from :schema.worker w where w.key = $1)
+)
+select key from revoked`,
+  running_jobs: `select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms
 from unnest($1::int[]) as w(key)
 cross join lateral (select l.ids, l.runs from :schema.ledger l where l.worker = w.key offset 0) l
 cross join lateral unnest(l.ids, l.runs) as k(id, run)
@@ -1007,7 +1017,7 @@ export const MIGRATIONS: readonly { number: number; name: string; kind: 'additiv
 -- must not conflict with those locks.
 -- \`tasks\`: what its claims take. \`slots\`: how many jobs it runs at the same time. \`manifest\`: what it says of its code, for people and for \`deploy plan\`; no claim reads it.
 -- \`deploy\`: the one that holds it, so that it does not claim; \`heard\`: the last one that it has answered to. \`token\`: the deploy whose
--- new code it says it is.
+-- new code it says it is. \`lost\`: its rights were taken because its lease ran out: its process may be alive all the same.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
@@ -1022,6 +1032,7 @@ create table :schema.worker (
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
+  lost        boolean not null default false,
   claiming    boolean not null default true,
   deploy      integer,
   heard       integer,
@@ -1062,14 +1073,17 @@ create table :schema.gate (
 );
 insert into :schema.gate default values;
 
+-- Deploys that hold now. A migration has no time: the old code must not run again.
+create view :schema.live_deploy as
+select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as
 select w.key as worker, d.number as deploy
 from :schema.worker w
 cross join lateral (
-  select number from :schema.deploy d
-  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-    and (d.apps is null or w.app = any(d.apps))
+  select number from :schema.live_deploy d
+  where (d.apps is null or w.app = any(d.apps))
     and (d.queues is null or w.queues && d.queues)
     and (d.workers is null or w.name like any(d.workers))
     and w.build is distinct from d.build and w.token is distinct from d.token
@@ -1254,7 +1268,8 @@ create table :schema.mark (
 ) with (fillfactor = 50);
 
 -- Up to \`floor\`, every position has been committed or rolled back: nothing late can appear there. Above it, the sweep looks for ready
--- jobs that ended up below a mark. See docs/decisions/0005.
+-- jobs that ended up below a mark. \`revoked_at\`: when a worker's rights were last taken, whose claims may roll back; \`deep\`: the last sweep
+-- began at zero for that. See docs/decisions/0005.
 create table :schema.horizon (
   one               boolean primary key default true check (one),
   floor             bigint not null default 0,
@@ -1262,6 +1277,8 @@ create table :schema.horizon (
   sampled_xid       xid8,
   next_position     bigint not null default 0,
   swept_at          timestamptz not null default '-infinity',
+  revoked_at        timestamptz,
+  deep              boolean not null default false,
   release           text
 );
 insert into :schema.horizon default values;

@@ -44,9 +44,9 @@ export async function expiredWorkers(db: Database): Promise<{ worker: number; na
   return db.run('expired_workers', [])
 }
 
-/** Takes a worker's rights away; waits for its claims in flight. False: its lease was renewed meanwhile. */
-export async function revokeWorker(db: Database, worker: number, force: boolean): Promise<boolean> {
-  return (await db.run('revoke_worker', [worker, force])).length > 0
+/** Takes a worker's rights away; waits for its claims in flight. False: its lease was renewed meanwhile. `leaves`: it does so itself. */
+export async function revokeWorker(db: Database, worker: number, force: boolean, leaves = false): Promise<boolean> {
+  return (await db.run('revoke_worker', [worker, force, leaves])).length > 0
 }
 
 /** How a worker ended, as far as anybody knows. */
@@ -84,7 +84,7 @@ export async function releaseWorker(
  * later statement sees what such a claim took. False: it held something after all, which the next sweep gives back.
  */
 export async function retireWorker(db: Database, worker: number): Promise<boolean> {
-  await revokeWorker(db, worker, true)
+  await revokeWorker(db, worker, true, true)
   return (await forgetReleased(db, worker)) === 0
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
+import { dryRun } from '../../src/deploy/gate/dry-run.ts'
 import { type Prepared, type Progress, prepare } from '../../src/deploy/gate/prepare.ts'
 import { range } from '../../src/sources.ts'
 import { type DeployScope, listDeploys, markDeploy, renewDeploy } from '../../src/store/deploys.ts'
@@ -236,9 +237,11 @@ test.for<[string, DeployScope, DeployScope, boolean]>([
   ['two hosts', { workers: ['one:%'] }, { workers: ['two:%'] }, false],
 ])('two deploys: %s', async ([, one, other, meet]) => {
   await using stage = await stages()
-  const first = await prepare(options(stage, { scope: one, owner: 'anna@laptop', reason: 'release 5' }))
+  const first = await prepare(
+    options(stage, { scope: one, allowNone: true, owner: 'anna@laptop', reason: 'release 5' }),
+  )
   expect(first.passed).toBe(true)
-  const second = prepare(options(stage, { scope: other }))
+  const second = prepare(options(stage, { scope: other, allowNone: true }))
   if (!meet) {
     expect(await second).toMatchObject({ passed: true })
     return
@@ -248,7 +251,34 @@ test.for<[string, DeployScope, DeployScope, boolean]>([
     message: expect.stringMatching(new RegExp(`Deploy ${first.number} of anna@laptop \\(release 5\\)`)),
   })
   await end(stage, first.number)
-  expect(await prepare(options(stage, { scope: other }))).toMatchObject({ passed: true })
+  expect(await prepare(options(stage, { scope: other, allowNone: true }))).toMatchObject({ passed: true })
+})
+
+test.for<[string, DeployScope]>([
+  ['a host without its processes', { workers: ['host-a'] }],
+  ['a queue with a slip', { queues: ['bluk'] }],
+  ['another app', { apps: ['web'] }],
+])('a scope in which nobody lives is refused, by the name of who does: %s', async ([, scope]) => {
+  await using stage = await stages()
+  const { app } = shop(stage)
+  const worker = await stage.start(app, { queues: ['bulk'] })
+  const refusal = {
+    code: 'HF_DEPLOY_NOBODY',
+    message: expect.stringMatching(new RegExp(`There are: ${worker.name} \\(.*queues bulk\\)`)),
+  }
+  await expect(prepare(options(stage, { scope }))).rejects.toMatchObject(refusal)
+  await expect(dryRun(stage.db, { scope, require: 'idle', build: undefined })).rejects.toMatchObject(refusal)
+  expect(await listDeploys(stage.db, { most: 1 })).toEqual([])
+  expect(await prepare(options(stage, { scope, allowNone: true }))).toMatchObject({ passed: true, workers: 0 })
+})
+
+test('nobody at all: refused where the scope is narrowed; an empty database is free', async () => {
+  await using stage = await stages()
+  await expect(prepare(options(stage, { scope: { queues: ['bulk'] } }))).rejects.toMatchObject({
+    code: 'HF_DEPLOY_NOBODY',
+    message: expect.stringContaining('No worker lives at all'),
+  })
+  expect(await prepare(options(stage))).toMatchObject({ passed: true, workers: 0 })
 })
 
 test('two deploys meet in a worker that serves the queues of both', async () => {
@@ -301,6 +331,8 @@ test('a worker that cannot answer is held and named; its dead neighbour is taken
   await stage.sql(lease, [dead?.key, '-1 s'])
   const prepared = await prepare(options(stage))
   expect(prepared).toMatchObject({ passed: true, workers: 2, unheard: ['mute:1'], heardMs: null })
+  // Its process may be alive all the same.
+  expect(prepared.vanished).toEqual([{ name: 'dead:1', jobs: 0 }])
   expect(await stage.sql('select claiming from :schema.worker where key = $1', [mute?.key])).toEqual([
     { claiming: false },
   ])

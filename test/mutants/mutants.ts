@@ -115,6 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
   drop('forget_released', 'no claim left', ' and remaining.rows = 0', '', ['contract', 'races']),
   drop('renew', 'alive', ' and w.alive'),
   drop('revoke_worker', 'lease run out', '($2 or not w.alive or exists', '(true or $2 or exists'),
+  drop('revoke_worker', 'once', ' and (select w.alive from :schema.worker w where w.key = $1)', '', ['contract']),
+  drop('revoke_worker', 'only whom it revoked', ' and exists (select from revoked)', '', ['contract']),
   drop('expired_workers', 'revoked ones', ' or not w.alive'),
   drop('read_start', 'run', 'where j.run = k.run and', 'where'),
   drop('read_start', 'started', 'j.state = 2 as started', 'true as started'),
@@ -133,6 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
   drop('lift_stragglers', 'ready', '\n      and j.state = 0 and case', '\n      and case'),
   drop('lift_stragglers', 'below the mark', ' and j.position <= m.position'),
   drop('raise_floor', 'this very tick', 'h.swept_at = now.swept_at and ', '', ['races']),
+  drop('raise_floor', 'again', " and h.revoked_at + interval '30 s' < now.at", '', ['contract']),
   drop(
     'raise_floor',
     'settled',

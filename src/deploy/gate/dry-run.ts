@@ -1,8 +1,8 @@
 import type { Database } from '../../store/db.ts'
 import { type DeployRequirement, type DeployScope, type Overlap, overlappingDeploy } from '../../store/deploys.ts'
 import { judge } from './judge.ts'
-import type { Offender } from './offender.ts'
-import { offendersOf } from './offenders.ts'
+import { type Offender, offendersOf } from './offender.ts'
+import { refuseNobody } from './somebody.ts'
 import { Viewer } from './view.ts'
 
 /** Whether a deploy would pass if it began now. */
@@ -16,11 +16,20 @@ export interface DryRun {
   readonly inMs: number | undefined
 }
 
-/** Looks, and holds nothing. What can be interrupted is in nobody's way: a deploy that wants to find nothing running hands it off. */
-export async function dryRun(
-  db: Database,
-  { scope, require, build }: { scope: DeployScope; require: DeployRequirement; build: string | undefined },
-): Promise<DryRun> {
+interface DryRunOptions {
+  readonly scope: DeployScope
+  readonly require: DeployRequirement
+  readonly build: string | undefined
+  /** Goes on where nobody lives in a scope that was narrowed. */
+  readonly allowNone?: boolean | undefined
+}
+
+/**
+ * Looks, and holds nothing. What can be interrupted is in nobody's way: a deploy that wants to find nothing running hands it off.
+ * @throws {HoldfastError} HF_DEPLOY_NOBODY
+ */
+export async function dryRun(db: Database, { scope, require, build, allowNone }: DryRunOptions): Promise<DryRun> {
+  if (!allowNone) await refuseNobody(db, scope)
   const [view, overlap] = await Promise.all([new Viewer(db).look({ ...scope, build }), overlappingDeploy(db, scope)])
   const { blockers } = judge(view, require)
   const offenders = await offendersOf(

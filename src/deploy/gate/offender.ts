@@ -1,6 +1,7 @@
 import { formatDuration } from '../../model/duration.ts'
 import type { Legacy } from '../../model/legacy.ts'
-import type { UsualDuration } from '../../store/gate.ts'
+import type { Database } from '../../store/db.ts'
+import { type UsualDuration, usualDurations } from '../../store/gate.ts'
 import type { SeenJob } from './view.ts'
 
 /** A job that a deploy had to wait for. Plain JSON: it is kept with the deploy. */
@@ -24,6 +25,15 @@ export interface Offender {
   readonly legacy: Legacy | null
   /** What to do about it. */
   readonly cure: string
+}
+
+const MOST = 100
+
+/** The jobs in the way, with what is known of their tasks. */
+export async function offendersOf(db: Database, jobs: readonly SeenJob[]): Promise<Offender[]> {
+  const tasks = [...new Set(jobs.map(({ task }) => task))]
+  const usual = new Map((await usualDurations(db, tasks)).map((each) => [each.task, each]))
+  return jobs.slice(0, MOST).map((job) => offenderOf(job, usual.get(job.task)))
 }
 
 export function offenderOf(job: SeenJob, usual: UsualDuration | undefined): Offender {

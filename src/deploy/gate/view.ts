@@ -17,7 +17,6 @@ export interface TaskFacts {
 }
 
 export interface SeenJob extends RunningJob {
-  readonly worker: number
   readonly workerName: string
   readonly facts: TaskFacts
 }

@@ -7,7 +7,7 @@
 -- must not conflict with those locks.
 -- `tasks`: what its claims take. `slots`: how many jobs it runs at the same time. `manifest`: what it says of its code, for people and for `deploy plan`; no claim reads it.
 -- `deploy`: the one that holds it, so that it does not claim; `heard`: the last one that it has answered to. `token`: the deploy whose
--- new code it says it is.
+-- new code it says it is. `lost`: its rights were taken because its lease ran out: its process may be alive all the same.
 create table :schema.worker (
   key         integer generated always as identity primary key,
   name        text not null,
@@ -22,6 +22,7 @@ create table :schema.worker (
   started_at  timestamptz not null default clock_timestamp(),
   ended_at    timestamptz,
   alive       boolean not null default true,
+  lost        boolean not null default false,
   claiming    boolean not null default true,
   deploy      integer,
   heard       integer,
@@ -62,14 +63,17 @@ create table :schema.gate (
 );
 insert into :schema.gate default values;
 
+-- Deploys that hold now. A migration has no time: the old code must not run again.
+create view :schema.live_deploy as
+select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as
 select w.key as worker, d.number as deploy
 from :schema.worker w
 cross join lateral (
-  select number from :schema.deploy d
-  where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-    and (d.apps is null or w.app = any(d.apps))
+  select number from :schema.live_deploy d
+  where (d.apps is null or w.app = any(d.apps))
     and (d.queues is null or w.queues && d.queues)
     and (d.workers is null or w.name like any(d.workers))
     and w.build is distinct from d.build and w.token is distinct from d.token
@@ -254,7 +258,8 @@ create table :schema.mark (
 ) with (fillfactor = 50);
 
 -- Up to `floor`, every position has been committed or rolled back: nothing late can appear there. Above it, the sweep looks for ready
--- jobs that ended up below a mark. See docs/decisions/0005.
+-- jobs that ended up below a mark. `revoked_at`: when a worker's rights were last taken, whose claims may roll back; `deep`: the last sweep
+-- began at zero for that. See docs/decisions/0005.
 create table :schema.horizon (
   one               boolean primary key default true check (one),
   floor             bigint not null default 0,
@@ -262,6 +267,8 @@ create table :schema.horizon (
   sampled_xid       xid8,
   next_position     bigint not null default 0,
   swept_at          timestamptz not null default '-infinity',
+  revoked_at        timestamptz,
+  deep              boolean not null default false,
   release           text
 );
 insert into :schema.horizon default values;

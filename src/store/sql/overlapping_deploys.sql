@@ -3,9 +3,8 @@
 -- returns: number, state, owner, reason, started_at, expires_at
 -- index: deploy_live: few rows
 select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
-from :schema.deploy d
-where d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp())
-  and (d.apps is null or $1::text[] is null or d.apps && $1)
+from :schema.live_deploy d
+where (d.apps is null or $1::text[] is null or d.apps && $1)
   and (
     (
       (d.queues is null or $2::text[] is null or d.queues && $2)

@@ -1,8 +1,8 @@
 -- What these workers run now.
 -- params: $1 workers int[]
--- returns: worker, id, run, task, queue, age_ms (since it was claimed), interruptions
+-- returns: worker, id, run, task, queue, age_ms (since it was claimed)
 -- index: ledger_pkey, job_pkey: by the ledger, as in release.sql
-select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms, j.interruptions
+select j.worker, j.id, j.run, j.task, j.queue, extract(epoch from clock_timestamp() - j.started_at)::float8 * 1000 as age_ms
 from unnest($1::int[]) as w(key)
 cross join lateral (select l.ids, l.runs from :schema.ledger l where l.worker = w.key offset 0) l
 cross join lateral unnest(l.ids, l.runs) as k(id, run)

@@ -92,12 +92,12 @@ describe('takes nothing', () => {
   const CASES: Record<string, (store: Store) => Promise<object>> = {
     'for a revoked worker': async (store) => {
       const worker = await store.worker()
-      await store.db.run('revoke_worker', [worker, true])
+      await store.db.run('revoke_worker', [worker, true, false])
       return request(worker)
     },
     'for a revoked worker whose hold somebody lifts': async (store) => {
       const worker = await store.worker()
-      await store.db.run('revoke_worker', [worker, true])
+      await store.db.run('revoke_worker', [worker, true, false])
       await store.rows('update holdfast.worker set claiming = true where key = $1', [worker])
       return request(worker)
     },

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { passDeploy } from '../../../src/store/deploys.ts'
+import { endDeploy, passDeploy } from '../../../src/store/deploys.ts'
 import { deployed, test } from './deploys.ts'
 import { expectPlan } from './support.ts'
 
@@ -14,10 +14,23 @@ test('from now on it holds by itself, and its report is kept', async ({ store })
   ).toEqual([{ state: 'held', heard_ms: 12, report: { workers: 1 }, passed_at: expect.any(Date) }])
 })
 
-test('not twice, and not when its time is over: its workers may have begun to claim', async ({ store }) => {
-  const { number } = await deployed(store, { queues: ['a'] })
-  await passDeploy(store.db, number, passed)
+test('asked again, for the answer was lost, it says the same', async ({ store }) => {
+  const { number } = await deployed(store)
+  const read = () => store.rows('select state, passed_at, expires_at from holdfast.deploy where number = $1', [number])
+  const until = await passDeploy(store.db, number, passed)
+  const before = await read()
+  expect(await passDeploy(store.db, number, { ...passed, hold: 3_600_000 })).toEqual(until)
+  expect(await read()).toEqual(before)
+})
+
+test.for(['held', 'migrating', 'preparing'] as const)('not when it has ended as %s', async (from, { store }) => {
+  const { number } = await deployed(store)
+  await store.rows('update holdfast.deploy set state = $2 where number = $1', [number, from])
+  await endDeploy(store.db, number, { state: 'aborted', from: [from] })
   expect(await passDeploy(store.db, number, passed)).toBeUndefined()
+})
+
+test('not when its time is over: its workers may have begun to claim', async ({ store }) => {
   const late = await deployed(store, { queues: ['b'], expires: -1 })
   expect(await passDeploy(store.db, late.number, passed)).toBeUndefined()
 })

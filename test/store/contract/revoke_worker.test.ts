@@ -27,6 +27,29 @@ test('may be repeated: whoever comes second releases too, and the end stays the 
   expect(await row(store, worker)).toEqual(before)
 })
 
+test('tells the sweep, once: claims of it may have been rolled back', async ({ store }) => {
+  const told = async () =>
+    (await store.rows<{ at: Date | null }>('select revoked_at as at from holdfast.horizon'))[0]?.at
+  const worker = await store.worker(60_000)
+  await store.rows('update holdfast.horizon set revoked_at = null')
+  await revokeWorker(store.db, worker, false)
+  expect(await told()).toBeNull()
+  await revokeWorker(store.db, worker, true)
+  const at = await told()
+  expect(at).toEqual(expect.any(Date))
+  await revokeWorker(store.db, worker, false)
+  expect(await told()).toEqual(at)
+})
+
+test('knows whom nobody saw go: only whose lease ran out', async ({ store }) => {
+  const [lost, seen] = [await store.worker(-1), await store.worker(60_000)]
+  await revokeWorker(store.db, lost, false)
+  await revokeWorker(store.db, seen, true)
+  // Whoever gives its last jobs back comes later.
+  await revokeWorker(store.db, seen, false)
+  expect([await row(store, lost), await row(store, seen)]).toMatchObject([{ lost: true }, { lost: false }])
+})
+
 test('touches a few pages', async ({ store }) => {
-  expectPlan(await store.plan('revoke_worker', [await store.worker(-1), false]), { uses: [], pages: 20 })
+  expectPlan(await store.plan('revoke_worker', [await store.worker(-1), false, false]), { uses: [], pages: 20 })
 })
