@@ -2,6 +2,7 @@ import type { Fetching, Fleet, FleetJob, LaterJob, Resumed } from '../deploy/fle
 import type { HeldFleet } from '../deploy/fleets/held-file.ts'
 import type { FleetProgress, Prepared } from '../deploy/fleets/prepare-fleet.ts'
 import { formatDuration } from '../model/duration.ts'
+import { maskSecrets } from '../model/mask.ts'
 import type { FleetRequest } from './deploy-fleet-options.ts'
 import { isOurs, messageOf } from './failure.ts'
 import { plural, table } from './format.ts'
@@ -117,6 +118,9 @@ function cureOf(job: FleetJob, fleet: Fleet, { require }: FleetRequest): string 
 }
 
 function nextOf({ request, fleet }: FleetReport): string[] {
+  const address = request.secretRedis
+    ? ['REDIS_URL must be set where these run: the address of this Redis has a password, which is not printed']
+    : []
   const words = request.words.join(' ')
   const restart =
     fleet.system === 'celery' ? ' (a worker that was restarted fetches by itself)' : ' (they stay paused until finish)'
@@ -125,7 +129,13 @@ function nextOf({ request, fleet }: FleetReport): string[] {
     `restart the workers${restart}`,
     `holdfast deploy finish ${words}`,
     `or, to go back: holdfast deploy abort ${words}`,
-  ]
+    ...address,
+  ].map(maskSecrets)
+}
+
+/** For a program as well: a broker's password may stand in the command line. */
+export function undoLines(fleet: Fleet, held: readonly Fetching[]): string[] {
+  return fleet.undo(held).map(maskSecrets)
 }
 
 export function preparedJson(report: FleetReport): object {
@@ -147,7 +157,7 @@ export function preparedJson(report: FleetReport): object {
     stillPaused,
     state: stillPaused.length > 0 ? state : null,
     next: prepared.ok ? nextOf(report) : [],
-    undo: fleet.undo(stillPaused),
+    undo: undoLines(fleet, stillPaused),
     cannot: fleet.cannot,
     error:
       failure === undefined

@@ -1,10 +1,9 @@
-import { type Duration, MAX_DURATION_MS } from '../model/duration.ts'
+import { MAX_DURATION_MS } from '../model/duration.ts'
 import { checkName } from '../model/name.ts'
-import { checkChoice, checkDuration } from '../model/options.ts'
-import { sanitizeText } from '../model/text.ts'
-import type { DeployRequirement, DeployScope } from '../store/deploys.ts'
+import type { DeployScope } from '../store/deploys.ts'
 import type { CommonOptions } from './command.ts'
-import { UsageError } from './failure.ts'
+import { likePattern } from './name-pattern.ts'
+import { asUsage, durationOf, MAX_HOLD_MS, namesOf, reasonOf, requirementOf } from './option-values.ts'
 
 export interface ScopeOptions {
   readonly app?: string | undefined
@@ -20,38 +19,26 @@ export interface GateOptions extends CommonOptions, ScopeOptions {
   readonly reason: string
 }
 
-const MAX_REASON_BYTES = 500
-const MAX_HOLD_MS = 7 * 24 * 60 * 60_000
-
 /** What the options of a gate say, checked. */
 export function gateOf(options: GateOptions) {
   return {
     scope: scopeOf(options),
-    require: checkChoice(options.require, ['interruptible', 'idle'] as const, '--require') satisfies DeployRequirement,
-    timeout: checkDuration(options.timeout as Duration, 0, MAX_DURATION_MS, '--timeout'),
-    hold: checkDuration(options.hold as Duration, 1_000, MAX_HOLD_MS, '--hold'),
-    build: options.build === undefined ? undefined : checkName('build', options.build),
-    reason: sanitizeText(options.reason, MAX_REASON_BYTES),
+    require: requirementOf(options.require),
+    timeout: durationOf(options.timeout, 0, MAX_DURATION_MS, '--timeout'),
+    hold: durationOf(options.hold, 1_000, MAX_HOLD_MS, '--hold'),
+    build: options.build === undefined ? undefined : buildOf(options.build),
+    reason: reasonOf(options.reason),
   }
 }
 
 export function scopeOf({ app, queues, workers }: ScopeOptions): DeployScope {
   return {
-    apps: listOf(app, '--app'),
-    queues: listOf(queues, '--queues')?.map((queue) => checkName('queue', queue)),
-    workers: listOf(workers, '--workers')?.map(likePattern),
+    apps: namesOf(app, '--app'),
+    queues: namesOf(queues, '--queues')?.map((queue) => asUsage(() => checkName('queue', queue))),
+    workers: namesOf(workers, '--workers')?.map(likePattern),
   }
 }
 
-function listOf(names: string | undefined, option: string): readonly string[] | undefined {
-  if (names === undefined) return undefined
-  const list = names.split(',').map((name) => name.trim())
-  if (list.some((name) => name === ''))
-    throw new UsageError(`${option} takes names with commas between them, not '${names}'.`)
-  return list
-}
-
-/** `*` stands for anything. */
-function likePattern(pattern: string): string {
-  return pattern.replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%')
+export function buildOf(id: string): string {
+  return asUsage(() => checkName('build', id))
 }

@@ -1,8 +1,6 @@
 import { GATE } from '../engine/wake.ts'
-import { type Duration, formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
+import { formatDuration } from '../model/duration.ts'
 import { HoldfastError } from '../model/errors.ts'
-import { checkDuration } from '../model/options.ts'
-import { sanitizeText } from '../model/text.ts'
 import type { Database } from '../store/db.ts'
 import { type Deploy, type EndOfDeploy, endDeploy, listDeploys, markDeploy, renewDeploy } from '../store/deploys.ts'
 import { wake } from '../store/enqueue.ts'
@@ -10,14 +8,14 @@ import { wholeNumber } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { UsageError } from './failure.ts'
 import { plural } from './format.ts'
+import { durationOf, MAX_HOLD_MS, reasonOf } from './option-values.ts'
 import { colors, print, printJson } from './output.ts'
 import { openSession } from './session.ts'
 
-const MAX_REASON_BYTES = 500
 const MAX_NUMBER = 2 ** 31 - 1
 
 export async function extend(number: string | undefined, options: CommonOptions & { for: string }): Promise<void> {
-  const ms = checkDuration(options.for as Duration, 1_000, MAX_DURATION_MS, '--for')
+  const ms = durationOf(options.for, 1_000, MAX_HOLD_MS, '--for')
   await steer(number, options, async (db, deploy) => {
     if (!(await renewDeploy(db, deploy.number, ms, ['held', 'migrating']))) throw gone(deploy, 'extended')
     return `goes on holding for ${formatDuration(ms)}`
@@ -44,7 +42,7 @@ export async function abort(
   options: CommonOptions & { reason: string; force?: true | undefined },
 ): Promise<void> {
   await steer(number, options, async (db, deploy) => {
-    const why = sanitizeText(options.reason, MAX_REASON_BYTES)
+    const why = reasonOf(options.reason)
     const from = options.force ? (['preparing', 'held', 'migrating'] as const) : (['preparing', 'held'] as const)
     await end(db, deploy, { state: 'aborted', why, from }, 'aborted')
     return 'is aborted: every worker claims again'

@@ -4,6 +4,7 @@ import { formatDuration } from '../model/duration.ts'
 import type { Deploy } from '../store/deploys.ts'
 import { TOKEN_FILE } from './deploy-token.ts'
 import { count, moment, plural } from './format.ts'
+import { readablePattern } from './name-pattern.ts'
 import { colors, short } from './output.ts'
 
 /** Which workers a deploy means, for people. */
@@ -11,7 +12,7 @@ export function scopeText({ apps, queues, workers }: Pick<Deploy, 'apps' | 'queu
   const parts = [
     ...(apps ? [`app ${apps.join(', ')}`] : []),
     ...(queues ? [`queues ${queues.join(', ')}`] : []),
-    ...(workers ? [`workers ${workers.join(', ').replaceAll('%', '*').replaceAll('\\', '')}`] : []),
+    ...(workers ? [`workers ${workers.map(readablePattern).join(', ')}`] : []),
   ]
   return parts.length === 0 ? 'all workers' : parts.join('; ')
 }

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonic } from '../engine/monotonic.ts'
 import { tryRelease } from '../engine/release-expired.ts'
-import { type Duration, formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
-import { checkName } from '../model/name.ts'
-import { checkDuration } from '../model/options.ts'
+import { formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
 import { type LivingBuild, livingBuilds } from '../store/gate.ts'
 import type { CommonOptions } from './command.ts'
-import { type ScopeOptions, scopeOf } from './deploy-options.ts'
+import { buildOf, type ScopeOptions, scopeOf } from './deploy-options.ts'
 import { EXIT } from './failure.ts'
 import { plural } from './format.ts'
+import { durationOf } from './option-values.ts'
 import { print, printJson, status } from './output.ts'
 import { openSession } from './session.ts'
 
@@ -22,8 +21,8 @@ interface WaitOptions extends CommonOptions, ScopeOptions {
 
 /** Until only this build lives: only then may what the old code needs go away. */
 export async function waitForBuild(options: WaitOptions): Promise<void> {
-  const build = checkName('build', options.build)
-  const timeout = checkDuration(options.timeout as Duration, 0, MAX_DURATION_MS, '--timeout')
+  const build = buildOf(options.build)
+  const timeout = durationOf(options.timeout, 0, MAX_DURATION_MS, '--timeout')
   const scope = scopeOf(options)
   await using session = await openSession(options)
   const since = monotonic()

@@ -1,17 +1,19 @@
-import type { Command } from '@commander-js/extra-typings'
+import type { Command, CommandUnknownOpts, Option } from '@commander-js/extra-typings'
 import { CONFIG, type Define, JSON_OUT, SCHEMA } from './command.ts'
-import { FLEET_OPTIONS, type FleetOptions } from './deploy-fleet-options.ts'
+import { meansFleet } from './deploy-fleet-given.ts'
+import { FLEET_OPTIONS, PREPARE_FLEET_OPTIONS, RESUME_FLEET_OPTIONS } from './deploy-fleet-options.ts'
 
 export const define: Define = (program) => {
   const deploy = program.command('deploy').description('make the way free for a deploy, and look at deploys')
 
-  fleet(gate(deploy.command('prepare')))
+  fleet(gate(deploy.command('prepare')), PREPARE_FLEET_OPTIONS)
     .description('hold the workers until only what can be interrupted runs: then the way is free')
     .option('--dry-run', 'would it pass now, and if not, when; holds nothing')
     .option('--allow-none', 'go on when no live worker is one of those that the other options name')
     .option('--ticket', 'on failure, print a ticket for each task that was in the way')
-    .action(async (options) => {
-      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).prepareFleet(options)
+    .action(async (options, command) => {
+      if (meansFleet(command, options, 'prepare'))
+        process.exitCode = await (await import('./deploy-fleet.ts')).prepareFleet(options)
       else await (await import('./deploy-prepare.ts')).prepareDeploy(options)
     })
 
@@ -68,18 +70,18 @@ export const define: Define = (program) => {
       process.exitCode = await (await import('./deploy-plan.ts')).plan(options)
     })
 
-  fleet(deploy.command('finish'))
+  fleet(deploy.command('finish'), RESUME_FLEET_OPTIONS)
     .description('the new code runs: every worker claims')
     .argument('[number]', 'which deploy (default: the only one)')
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
-    .action(async (number, options) => {
-      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).resumeFleet(options)
-      else await (await import('./deploy-steer.ts')).finish(number, options)
+    .action(async (number, options, command) => {
+      if (!(await resumesFleet(command, options, number)))
+        await (await import('./deploy-steer.ts')).finish(number, options)
     })
 
-  fleet(deploy.command('abort'))
+  fleet(deploy.command('abort'), RESUME_FLEET_OPTIONS)
     .description('give it up: the old code goes on')
     .argument('[number]', 'which deploy (default: the only one)')
     .option('--reason <text>', 'why', 'aborted by hand')
@@ -87,9 +89,9 @@ export const define: Define = (program) => {
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
-    .action(async (number, options) => {
-      if (isOfFleet(options)) process.exitCode = await (await import('./deploy-fleet.ts')).resumeFleet(options)
-      else await (await import('./deploy-steer.ts')).abort(number, options)
+    .action(async (number, options, command) => {
+      if (!(await resumesFleet(command, options, number)))
+        await (await import('./deploy-steer.ts')).abort(number, options)
     })
 
   deploy
@@ -126,11 +128,14 @@ function gate(command: Command) {
 }
 
 /** Of other job systems. Commands that know what they are about say so in their own options. */
-function fleet<C extends Command>(command: C): C {
-  for (const option of FLEET_OPTIONS) command.addOption(option)
+function fleet<C extends Command>(command: C, own: readonly Option[]): C {
+  for (const option of [...FLEET_OPTIONS, ...own]) command.addOption(option)
   return command
 }
 
-function isOfFleet(options: object): options is FleetOptions {
-  return 'fleet' in options && options.fleet !== undefined
+/** `finish` and `abort` are one for such a fleet: whatever is paused fetches again. */
+async function resumesFleet(command: CommandUnknownOpts, options: object, number?: string): Promise<boolean> {
+  if (!meansFleet(command, options, 'resume', number)) return false
+  process.exitCode = await (await import('./deploy-fleet.ts')).resumeFleet(options)
+  return true
 }

@@ -14,7 +14,7 @@ import type { CommonOptions } from './command.ts'
 import { ago, moment, plural, progressLine, table } from './format.ts'
 import { colored, detailsJson, worriesOf } from './job-view.ts'
 import { timeline } from './jobs-timeline.ts'
-import { colors, print, printJson, short, status } from './output.ts'
+import { colors, leaveWithReader, print, printJson, short, status } from './output.ts'
 import { openSession } from './session.ts'
 
 interface ShowOptions extends CommonOptions {
@@ -43,6 +43,7 @@ async function found(db: Database, id: string): Promise<JobDetails> {
 
 /** One line that changes, then the whole page; for a program a line for each change. */
 async function watch(db: Database, app: AppInternals | undefined, id: string, json: boolean): Promise<void> {
+  leaveWithReader()
   let last = ''
   for (;;) {
     const job = await found(db, id)

@@ -53,9 +53,12 @@ export async function exit(code: number): Promise<never> {
   process.exit(code)
 }
 
-let whenReaderLeaves = (): void => process.exit(0)
+let whenReaderLeaves = (): void => {}
 
-/** `holdfast jobs list | head` is not an error. */
+/**
+ * A reader that leaves (`| head -1`) is no error, and no command is cut short by it: its exit code may be the answer to "may I deploy?". What
+ * only lists ends soon anyway, quietly and with 0.
+ */
 export function surviveClosedPipes(): void {
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -64,7 +67,7 @@ export function surviveClosedPipes(): void {
   }
 }
 
-/** For a worker: that nobody reads its log any more is no reason to drop its jobs. */
-export function goOnWithoutReader(): void {
-  whenReaderLeaves = () => {}
+/** For a command that does nothing but show, until somebody has seen enough. */
+export function leaveWithReader(): void {
+  whenReaderLeaves = () => process.exit(0)
 }

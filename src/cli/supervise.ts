@@ -11,7 +11,6 @@ import { renderMetrics } from '../surfaces/metrics.ts'
 import { wholeNumber } from './arguments.ts'
 import { EXIT, UsageError } from './failure.ts'
 import { plural } from './format.ts'
-import { goOnWithoutReader } from './output.ts'
 import { Stop } from './stop.ts'
 import { supervisorMetrics } from './supervisor-metrics.ts'
 import { concurrencyOf, type WorkCommandOptions } from './work-options.ts'
@@ -31,7 +30,6 @@ const LOOK_MS = 50
 
 /** Runs worker processes until a stop signal. Loads nothing of the app: what its code does stays in those processes. */
 export async function supervise(options: SuperviseOptions): Promise<number> {
-  goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   const processes = processesOf(options.processes)
   concurrencyOf(options.concurrency)

@@ -13,7 +13,7 @@ import { type LoadedApp, loadApp } from './config.ts'
 import { deployToken } from './deploy-token.ts'
 import { EXIT, messageOf, reportFailure } from './failure.ts'
 import { plural } from './format.ts'
-import { exit, goOnWithoutReader } from './output.ts'
+import { exit } from './output.ts'
 import { placeOf } from './session.ts'
 import { Stop } from './stop.ts'
 import { SupervisorLine } from './supervised.ts'
@@ -36,7 +36,6 @@ const PROGRESS_EVERY_MS = 30_000
 
 /** One worker process. It is started by `supervise`; by hand, it is a worker without a supervisor. */
 export async function work(options: WorkCommandOptions): Promise<number> {
-  goOnWithoutReader()
   const log = logTo(process.stdout, options.json ? 'structured' : undefined)
   let worker: RunningWorker | undefined
   let quiet = false

@@ -115,8 +115,8 @@ export const ERRORS = {
     cure: 'Nothing to repair: the run that owns the job now does the work. If it happens often, workers stand still for longer than the lease: look for blocking code, or raise `lease`.',
   },
   HF_FLEET_BUSY: {
-    cause: 'Another command is preparing a deploy of this fleet, from the same state file.',
-    cure: 'Wait for it, or end it: with Ctrl-C it lets the fleet fetch again.',
+    cause: 'Another command is preparing a deploy of this fleet, or has passed its gate, with the same state file.',
+    cure: 'Wait for it, or end it: with Ctrl-C it lets the fleet fetch again. After a passed gate: `holdfast deploy finish` or `abort`; if nobody deploys there any more, `--take-over`.',
   },
   HF_FLEET_COMMAND: {
     cause:

@@ -1,5 +1,5 @@
 /** Where a connection string may hide a password: before the `@`, as a parameter, as a keyword. */
-const AUTHORITY = /\b(postgres(?:ql)?:\/\/[^\s:@/'"`]*):[^\s'"`]*@/gi
+const AUTHORITY = /\b((?:postgres(?:ql)?|rediss?|amqps?):\/\/[^\s:@/'"`]*):[^\s'"`]*@/gi
 const PARAMETER = /([?&;](?:ssl)?password=)[^\s&'"`]+/gi
 const KEYWORD = /\b(password\s*=\s*)(?:'[^']*'|[^\s&'"`]+)/gi
 

@@ -1,57 +1,11 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { cli, type Said } from './support.ts'
+import { Fake } from './fake-celery.ts'
+import { cli } from './support.ts'
 
 // The commands as people see them, over a `celery` of a few lines. The real one: `npm run test:fleets`.
-
-/** One worker with one queue; `paused` is a file. What runs is in the file `active`. */
-const CELERY = `#!/bin/sh
-case "$*" in
-*active_queues*) if [ -e paused ]; then echo '{"w1@h": []}'; else echo '{"w1@h": [{"name": "mails"}]}'; fi ;;
-*stats*) echo '{"w1@h": {"pid": 7, "uptime": 100}}' ;;
-*cancel_consumer*) touch paused; echo '[]' ;;
-*add_consumer*) [ -e stuck ] || rm -f paused; echo '[]' ;;
-*acks_late*) echo '{"w1@h": ["sync [acks_late=True]", "report [acks_late=False]"]}' ;;
-*reserved*|*scheduled*) echo '{"w1@h": []}' ;;
-*active*) cat active ;;
-esac
-`
-
-class Fake implements AsyncDisposable {
-  readonly folder: string
-
-  static async open(task?: string): Promise<Fake> {
-    const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-fleet-'))
-    await writeFile(path.join(folder, 'celery'), CELERY)
-    await chmod(path.join(folder, 'celery'), 0o755)
-    const jobs = task === undefined ? [] : [{ id: 'c0ffee', name: task, time_start: Date.now() / 1_000 - 75 }]
-    await writeFile(path.join(folder, 'active'), JSON.stringify({ 'w1@h': jobs }))
-    return new Fake(folder)
-  }
-
-  private constructor(folder: string) {
-    this.folder = folder
-  }
-
-  run(verb: string, ...args: readonly string[]): Promise<Said> {
-    return cli(['deploy', verb, '--fleet', 'celery', '--celery', './celery -A proj', ...args], { cwd: this.folder })
-  }
-
-  get paused(): boolean {
-    return existsSync(path.join(this.folder, 'paused'))
-  }
-
-  get state(): string {
-    return path.join(this.folder, '.holdfast/deploy-celery.json')
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return rm(this.folder, { recursive: true, force: true })
-  }
-}
 
 test('open: what may be interrupted runs on, the next commands are there, and what this pause is not', async () => {
   await using fake = await Fake.open('sync')
@@ -118,11 +72,80 @@ test('a state file that is nonsense, or where none can be: nothing is paused', a
   expect(fake.paused).toBe(false)
 })
 
+test('a gate that was passed is its own: another prepare is refused by name, unless it takes over', async () => {
+  await using fake = await Fake.open('sync')
+  expect((await fake.run('prepare')).code).toBe(0)
+  const second = await fake.run('prepare', '--require', 'idle', '--timeout', '1s')
+  expect(second.stderr).toMatch(/\S+@\S+ \(process \d+\) has passed the gate/)
+  expect([second.code, fake.paused, existsSync(fake.state)]).toEqual([1, true, true])
+  const third = await fake.run('prepare', '--require', 'idle', '--timeout', '1s', '--take-over')
+  expect(third.stdout).toContain('Everything fetches again.')
+  expect([third.code, fake.paused, existsSync(fake.state)]).toEqual([1, false, false])
+})
+
+test('of two that begin at the same moment, one has the fleet', async () => {
+  await using fake = await Fake.open('report')
+  const both = await Promise.all([1, 2, 3].map(() => fake.run('prepare', '--timeout', '10s')))
+  const busy = both.filter(({ stderr }) => stderr.includes('HF_FLEET_BUSY'))
+  expect([busy.length, both.map(({ code }) => code), fake.paused]).toEqual([2, [1, 1, 1], false])
+})
+
+test.each([
+  [['prepare', '--fleet', 'celery', '--dry-run'], /--dry-run: not with --fleet celery, which takes .*--celery/],
+  [
+    [
+      'prepare',
+      '--fleet',
+      'celery',
+      '--workers',
+      'a',
+      '--app',
+      'b',
+      '--hold',
+      '30m',
+      '--build',
+      'c',
+      '--ticket',
+      '--reason',
+      'd',
+    ],
+    /--hold, --build, --reason, --app, --workers, --ticket: not with/,
+  ],
+  [['prepare', '--fleet', 'celery', '--queues', 'a'], /--queues: not with --fleet celery/],
+  [['prepare', '--fleet', 'bullmq', '--queues', 'a', '--celery', 'x'], /--celery: not with --fleet bullmq/],
+  [['prepare', '--interruptible', 'a', '--take-over'], /--interruptible, --take-over: only with --fleet/],
+  [['finish', '--celery', './celery'], /--celery: only with --fleet/],
+  [['abort', '--queues', 'mails'], /--queues: only with --fleet/],
+  [['abort', '--fleet', 'celery', '--force'], /--force: not with/],
+  [['finish', '--fleet', 'celery', '12'], /leave out '12'/],
+])('%j: what would do nothing is refused', async (args, why) => {
+  await using fake = await Fake.open()
+  const { code, stderr } = await cli(['deploy', ...args], { cwd: fake.folder })
+  expect(stderr).toMatch(why)
+  expect([code, fake.paused]).toEqual([2, false])
+})
+
+test('a password is not printed, and what is printed can be pasted', async () => {
+  await using fake = await Fake.open()
+  const { stdout } = await fake.run(
+    'prepare',
+    '--celery',
+    './celery -b redis://:s3cret@h/0 -A proj',
+    '--state',
+    "it's.json",
+  )
+  expect(stdout).toContain(`--state 'it'\\''s.json'`)
+  expect(stdout).not.toContain('s3cret')
+  const json = await fake.run('prepare', '--celery', './celery -b redis://:s3cret@h/0', '--state', 'b.json', '--json')
+  expect(JSON.parse(json.stdout).ok).toBe(true)
+  expect(json.stdout).not.toContain('s3cret')
+})
+
 test.each([
   [['--fleet', 'sidekiq'], /must be one of celery, bullmq/],
   [['--fleet', 'celery', '--require', 'quiet'], /--require|Allowed choices/],
   [['--fleet', 'celery', '--timeout', 'soon'], /--timeout/],
-  [['--fleet', 'celery', '--reply', '1ms'], /at least 100ms/],
+  [['--fleet', 'celery', '--reply', '1ms'], /from 100ms/],
   [['--fleet', 'celery', '--celery', ' '], /must name a command/],
   [['--fleet', 'bullmq'], /--redis/],
   [['--fleet', 'bullmq', '--redis', 'redis://127.0.0.1:1'], /--queues/],

@@ -9,7 +9,6 @@ import { expect, inject, test } from 'vitest'
 import { type Loose, Running, start } from '../cli/support.ts'
 import { until } from '../support/until.ts'
 import { createWitness } from '../support/witness.ts'
-import { GATE } from './celery-stage.ts'
 
 const BENCH = fileURLToPath(new URL('../../bench/package.json', import.meta.url))
 const WORKER = fileURLToPath(new URL('bull-worker.mjs', import.meta.url))
@@ -55,9 +54,10 @@ class BullStage implements AsyncDisposable {
   }
 
   gate(verb: 'prepare' | 'finish' | 'abort', queues: readonly Loose[], ...args: readonly string[]): Running {
-    const words = [verb, '--fleet', 'bullmq', '--queues', queues.map(({ name }) => name).join(','), '--json', ...args]
+    const names = queues.length === 0 ? [] : ['--queues', queues.map(({ name }) => name).join(',')]
+    const words = ['deploy', verb, '--fleet', 'bullmq', ...names, '--json', ...args]
     const env = { REDIS_URL: inject('redis') }
-    return start(words, { cwd: this.folder, env }, ['--no-warnings', GATE])
+    return start(words, { cwd: this.folder, env })
   }
 
   letGo(n: number): void {
@@ -109,12 +109,14 @@ test('what may not be interrupted is waited for; nothing is fetched, not by a ne
 
   await a.addBulk([11, 12, 13].map((n) => ({ name: 'plain', data: { n, ms: 10 } })))
   await stage.start('three', a)
-  const again = await answer(stage.gate('prepare', [a, b], '--timeout', '100s', '--interruptible', 'sync'))
+  const again = await answer(
+    stage.gate('prepare', [a, b], '--take-over', '--timeout', '100s', '--interruptible', 'sync'),
+  )
   expect(again.said).toMatchObject({ ok: true, workers: ['one', 'three', 'two'] })
   expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1 })
   expect(await a.isPaused()).toBe(true)
 
-  expect(await answer(stage.gate('finish', [a, b]))).toMatchObject({ code: 0, said: { ok: true } })
+  expect(await answer(stage.gate('finish', []))).toMatchObject({ code: 0, said: { ok: true } })
   await stage.seen('end', 11, 12, 13)
   expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1, 11: 1, 12: 1, 13: 1 })
   expect(existsSync(stateOf(stage))).toBe(false)
@@ -175,6 +177,6 @@ test('a misspelt queue, a Redis that is not there, and a project without BullMQ 
   const missing = stage.gate('prepare', [a])
   expect(await missing.ended(60_000)).toBe(1)
   expect(missing.stderr).toMatch(/HF_FLEET_MISSING/)
-  const usage = start(['prepare', '--fleet', 'bullmq'], { cwd: stage.folder }, ['--no-warnings', GATE])
+  const usage = start(['deploy', 'prepare', '--fleet', 'bullmq'], { cwd: stage.folder })
   expect(await usage.ended(60_000)).toBe(2)
 })

@@ -10,7 +10,6 @@ import { until } from '../support/until.ts'
 import { createWitness, type Sighting } from '../support/witness.ts'
 import { CELERY } from './global-setup.ts'
 
-export const GATE = fileURLToPath(new URL('gate.ts', import.meta.url))
 const APP = fileURLToPath(new URL('celery', import.meta.url))
 const run = promisify(execFile)
 
@@ -88,8 +87,8 @@ export class CeleryStage implements AsyncDisposable {
 
   /** The gate, as a process. `--json` for `prepare`, unless it is to be read by people. */
   gate(verb: 'prepare' | 'finish' | 'abort', ...args: readonly string[]): Running {
-    const words = [verb, '--fleet', 'celery', '--celery', `${CELERY} -A proj`, '--reply', '2s', '--json', ...args]
-    return start(words, { cwd: this.folder, env: this.#env }, ['--no-warnings', GATE])
+    const fleet = ['--fleet', 'celery', '--celery', `${CELERY} -A proj`, '--reply', '2s', '--json']
+    return start(['deploy', verb, ...fleet, ...args], { cwd: this.folder, env: this.#env })
   }
 
   /** What each worker fetches from, by Celery's own word; those that stand still cannot say. */

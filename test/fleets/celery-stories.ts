@@ -42,7 +42,7 @@ export function coreStories(broker: () => string, test: Tell): void {
 
     const more = [11, 12, 13, 14].map((n) => ['plain', n, 0.1, n % 2 === 0 ? a : b] as const)
     await stage.send(...more)
-    const again = await answer(stage.gate('prepare', '--timeout', '180s'))
+    const again = await answer(stage.gate('prepare', '--take-over', '--timeout', '180s'))
     expect(again.said).toMatchObject({ ok: true, interruptible: [{ task: 'late' }] })
     expect(stage.countOf('begin')).toEqual({ 1: 1, 2: 1 })
 

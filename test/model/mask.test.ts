@@ -9,6 +9,8 @@ describe('maskSecrets', () => {
     ['postgres://h/d?user=u&password=s3cret&x=1', 'postgres://h/d?user=u&password=***&x=1'],
     ['POSTGRES://U:s3cret@H/d', 'POSTGRES://U:***@H/d'],
     ["host=h password='s3 cret' user=u", 'host=h password=*** user=u'],
+    ['--redis redis://:s3cret@h:6379/0', '--redis redis://:***@h:6379/0'],
+    ["'rediss://u:s3c@ret@h', amqps://u:s3cret@h//", "'rediss://u:***@h', amqps://u:***@h//"],
     ['password = s3cret', 'password = ***'],
     ['postgres://u@h/d', 'postgres://u@h/d'],
     ['no secret: a@b.c', 'no secret: a@b.c'],

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../model/errors.ts'
+import { shellWord } from '../../model/shell-word.ts'
 import { askCelery, type CeleryCommand } from './celery-command.ts'
 import {
   type CeleryJob,
@@ -204,9 +205,4 @@ function silentOf(left: readonly Fetching[]): Silent[] {
 function vanishing(worker: string, queue: string): HoldfastError {
   const text = `Worker ${worker} fetches from '${queue}', a queue that the broker deletes, with its messages, when nobody fetches from it.`
   return new HoldfastError('HF_FLEET_QUEUE', text)
-}
-
-/** As it can be pasted into a shell. */
-function shellWord(word: string): string {
-  return /^[\w@%./:,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HoldfastError } from '../../model/errors.ts'
+import type { DeployRequirement } from '../../store/deploys.ts'
 import {
   type Fetching,
   type Fleet,
@@ -11,10 +12,8 @@ import {
   sameQueue,
 } from './fleet.ts'
 
-export type Requirement = 'interruptible' | 'idle'
-
 export interface PrepareSettings {
-  readonly require: Requirement
+  readonly require: DeployRequirement
   readonly timeoutMs: number
   /** Aborts on Ctrl-C: everything is resumed. */
   readonly signal: AbortSignal
