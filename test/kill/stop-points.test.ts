@@ -123,7 +123,7 @@ for (const side of ['message', 'answer'] as const) {
     const proxy = await openProxy(stage.database)
     const held = proxy.hold(stage.db.statements.register_worker, side)
     const place = { app: 'points', database: proxy.url, schema: stage.schema, witness: witness.path }
-    await using worker = await spawnWorkerProcess(place)
+    await using worker = spawnWorkerProcess(place)
     const release = await held
     worker.signal('SIGSTOP')
     const { jobs, tasks } = pointsApp(stage.place, witness.write)
