@@ -59,8 +59,8 @@ async function parked({ db }: Server) {
   const jobs = queues.reduce((sum, queue) => sum + (queue.waiting.parked ?? 0), 0)
   if (jobs === 0) return ok('No job is parked')
   return warning(
-    `${plural(jobs, 'job')} are parked: no worker could run them.`,
-    '`holdfast jobs list --state parked` says why.',
+    `${plural(jobs, 'job')} ${jobs === 1 ? 'is' : 'are'} parked: alone in a process, each of them killed it.`,
+    '`holdfast jobs list --state parked` says which: repair the code, then `holdfast jobs retry ID`.',
   )
 }
 

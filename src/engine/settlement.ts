@@ -78,9 +78,7 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
     }
     case 'park':
       // By itself it would kill the next process, too: only a person brings it back.
-      if (plan.failure !== undefined)
-        return put(STATE_CODES.parked, { kind: 'delay', ms: MAX_DURATION_MS }, plan.reason, plan.failure, true)
-      return put(STATE_CODES.parked, { kind: 'delay', ms: PARKED_FOR_MS }, plan.reason)
+      return put(STATE_CODES.parked, { kind: 'delay', ms: MAX_DURATION_MS }, plan.reason, plan.failure, true)
     case 'crash':
       return crash(plan.failure)
     case 'yield':
@@ -102,9 +100,6 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
       return { kind: 'close', sure: attempt.settled }
   }
 }
-
-/** A job that found no worker for it is looked at again by itself: no wait is for ever. */
-const PARKED_FOR_MS = 60_000
 
 function located(failure: Failure, attempt: Attempt): Failure & { where?: string } {
   return attempt.where === undefined ? failure : { ...failure, where: attempt.where }

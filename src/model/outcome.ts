@@ -42,8 +42,6 @@ export type Outcome =
   | { readonly kind: 'interrupted'; readonly reason: InterruptReason }
   /** The process of its own that it ran in died. `alone`: it was the only run that this process ever had. */
   | { readonly kind: 'crashed'; readonly death: Death; readonly alone: boolean }
-  /** No worker can run it now; seen before the code ran. */
-  | { readonly kind: 'parked'; readonly reason: string }
   /** Nobody knows whether the code ran. */
   | { readonly kind: 'lost' }
   /** Its `expires` had passed when it was claimed; the code did not run. */

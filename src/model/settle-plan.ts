@@ -44,7 +44,7 @@ export type SettlePlan =
   | { readonly kind: 'crash'; readonly failure: Failure }
   | { readonly kind: 'pause' }
   /** `failure`: what its process died of, counted as a crash. */
-  | { readonly kind: 'park'; readonly reason: string; readonly failure?: Failure }
+  | { readonly kind: 'park'; readonly reason: string; readonly failure: Failure }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'expire' }
   | { readonly kind: 'interrupt'; readonly reason: InterruptReason }
@@ -67,8 +67,6 @@ export function planSettle(job: JobFacts, outcome: Outcome, policy: RetryPolicy,
       return planFailure(job, outcome, policy, random)
     case 'snoozed':
       return once ? endOnce('threw Snooze') : { kind: 'snooze', when: outcome.until, reason: outcome.reason }
-    case 'parked':
-      return once ? endOnce(`was to be parked: ${outcome.reason}`) : { kind: 'park', reason: outcome.reason }
     case 'yielded':
       return once ? endOnce('left its slot') : { kind: 'yield' }
     case 'interrupted':

@@ -59,7 +59,11 @@ test('finds what is wrong, and says what to do', async () => {
     message: expect.stringMatching(/1 ready job waits for a worker: no live worker of queue default has task strange/),
     cure: expect.stringContaining('aliases'),
   })
-  expect(found.parked).toMatchObject({ status: 'warning', cure: expect.stringContaining('jobs list --state parked') })
+  expect(found.parked).toMatchObject({
+    status: 'warning',
+    message: expect.stringContaining('1 job is parked'),
+    cure: expect.stringContaining('jobs list --state parked'),
+  })
   expect(found.workers).toMatchObject({ status: 'error', message: expect.stringMatching(/gone\) for 1m/) })
   expect(found.listen).toMatchObject({ status: 'ok', message: expect.stringContaining('poll') })
   expect(found.grace).toMatchObject({ status: 'warning', cure: expect.stringContaining('HOLDFAST_GRACE') })

@@ -61,12 +61,6 @@ const table: Row[] = [
     noReturn('threw Snooze'),
   ],
   [{ kind: 'yielded' }, { kind: 'yield' }, { kind: 'yield' }, noReturn('left its slot')],
-  [
-    { kind: 'parked', reason: 'no task' },
-    { kind: 'park', reason: 'no task' },
-    { kind: 'park' },
-    noReturn('was to be parked: no task'),
-  ],
   [{ kind: 'cancelled' }, { kind: 'cancel' }, { kind: 'cancel' }, { kind: 'cancel' }],
   [{ kind: 'expired' }, { kind: 'expire' }, { kind: 'expire' }, { kind: 'expire' }],
   [{ kind: 'lost' }, handBack('lost', false), { kind: 'lose' }, { kind: 'lose' }],
@@ -178,7 +172,6 @@ describe('any outcome of any job', () => {
       retry: fc.oneof(when, fc.constantFrom('policy' as const, 'never' as const)),
     }),
     fc.record({ kind: fc.constant('interrupted' as const), reason }),
-    fc.record({ kind: fc.constant('parked' as const), reason: fc.string() }),
     fc.record({ kind: fc.constant('crashed' as const), death, alone: fc.boolean() }),
   )
   const job: fc.Arbitrary<JobFacts> = fc.record({
