@@ -93,7 +93,7 @@ describe('what is written after a run', () => {
   })
 
   test('the table has every outcome and every reason', () => {
-    expect(new Set(table.map(([outcome]) => outcome.kind)).size).toBe(10)
+    expect(new Set(table.map(([outcome]) => outcome.kind)).size).toBe(9)
     expect(table.filter(([outcome]) => outcome.kind === 'interrupted')).toHaveLength(10)
   })
 })
