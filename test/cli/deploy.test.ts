@@ -206,6 +206,26 @@ test('run: the command finds the token, the workers that it starts are not held,
   expect(deploy.stdout).toContain('is finished: every worker claims')
 })
 
+test('run: a command that takes longer than the hold is held throughout', async () => {
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
+  const command = [process.execPath, '-e', 'setTimeout(() => {}, 9_000)']
+  await using deploy = sh.start('deploy', 'run', '--hold', '4s', '--', ...command)
+  await until(() => deploy.stdout.includes('Running: '), { what: () => `the command runs: ${deploy.said}` })
+  const id = await sh.enqueue('quick')
+  expect(await deploy.ended(), deploy.said).toBe(0)
+  await s.ended(id)
+  const { deploys } = await sh.json('deploy', 'history')
+  expect(deploys).toMatchObject([{ state: 'finished' }])
+  expect(deploys[0].tookMs).toBeGreaterThanOrEqual(9_000)
+  const [ran] = await s.sql(
+    'select h.started_at >= d.ended_at as afterwards from :schema.history h, :schema.deploy d where h.id = $1',
+    [id],
+  )
+  expect(ran, 'nothing ran while it was held').toEqual({ afterwards: true })
+})
+
 test('run: a command that fails aborts the deploy; after a migration has begun it stays held, for a person', async () => {
   await using sh = await openShop()
   const { s } = sh
