@@ -1,6 +1,5 @@
 import { type Duration, formatDuration } from './duration.ts'
 import { HoldfastError } from './errors.ts'
-import { MAX_INPUT_BYTES } from './json.ts'
 import { checkChoice, checkDuration, checkInteger, checkKeys } from './options.ts'
 import { show } from './show.ts'
 
@@ -23,8 +22,6 @@ export interface ConfigOptions {
   readonly concurrency?: number | undefined
   /** How often an idle worker looks for jobs that no notification told it of: '50ms' to '1m', default '1s'. */
   readonly pollInterval?: Duration | undefined
-  /** The largest input of a job, in bytes of JSON: 1 KiB to 64 MiB, default 256 KiB. */
-  readonly maxInputBytes?: number | undefined
   readonly shutdown?:
     | {
         /** What the platform leaves between its stop signal and SIGKILL: '0s' to '7d', default '30s'. */
@@ -62,7 +59,6 @@ export interface ResolvedConfig {
   readonly leaseMs: number
   readonly concurrency: number
   readonly pollIntervalMs: number
-  readonly maxInputBytes: number
   readonly shutdown: {
     readonly mode: ShutdownMode
     readonly signals: Readonly<Record<'SIGTERM' | 'SIGINT', ShutdownMode>>
@@ -79,7 +75,7 @@ export interface ResolvedConfig {
   readonly history: { readonly completed: boolean; readonly keepMs: number }
 }
 
-const KEYS = ['lease', 'concurrency', 'pollInterval', 'maxInputBytes', 'shutdown', 'policy', 'history'] as const
+const KEYS = ['lease', 'concurrency', 'pollInterval', 'shutdown', 'policy', 'history'] as const
 const MAX_FINISH = MINUTE
 const SHORT_GRACE = 5 * SECOND
 
@@ -91,7 +87,6 @@ export function resolveConfig(options: ConfigOptions = {}): ResolvedConfig {
     leaseMs: checkDuration(given.lease ?? '12s', 2 * SECOND, 10 * MINUTE, 'lease'),
     concurrency: checkInteger(given.concurrency ?? 100, 1, 10_000, 'concurrency'),
     pollIntervalMs: checkDuration(given.pollInterval ?? '1s', 50, MINUTE, 'pollInterval'),
-    maxInputBytes: checkInteger(given.maxInputBytes ?? MAX_INPUT_BYTES, 1_024, 64 * 1_024 * 1_024, 'maxInputBytes'),
     shutdown,
     ...resolvePolicy(given.policy ?? {}, shutdown),
     history: resolveHistory(given.history ?? {}),
