@@ -54,10 +54,7 @@ async function keep(kept: LeaseOrder): Promise<void> {
 
 /** One renewal; gives the pause until the next. */
 async function renew(renewal: Renewal, { renewal: { worker, lease }, safeUntil }: LeaseOrder): Promise<number> {
-  if (watchdog.wedged) {
-    tell({ kind: 'blocked', worker })
-    return Math.min(lease / 3, 1000)
-  }
+  if (watchdog.wedged) return Math.min(lease / 3, 1000)
   const sent = monotonic()
   try {
     const answer = await renewal.renew()

@@ -36,7 +36,7 @@ export interface LeaseOrder {
 export type LeaseMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'unblocked'; readonly blockage: Blockage }
-  | { readonly kind: 'renewed' | 'held' | 'revoked' | 'blocked'; readonly worker: number }
+  | { readonly kind: 'renewed' | 'held' | 'revoked'; readonly worker: number }
   | { readonly kind: 'failed'; readonly worker: number; readonly message: string }
 
 export interface LeaseEvents {
@@ -161,7 +161,6 @@ export class Lease {
       this.#trouble = message.message
       return
     }
-    if (message.kind === 'blocked') return
     if (message.kind === 'revoked') return this.lose('it was revoked')
     this.#trouble = ''
     this.#settings.onRenewed(message.kind === 'renewed')

@@ -10,9 +10,9 @@ import type { Faults } from './faults.ts'
 import { Isolation } from './isolation/isolation.ts'
 import type { Ledger } from './ledger.ts'
 import { planOf } from './plan.ts'
-import { Settler } from './settle.ts'
+import { type Fate, Settler } from './settle.ts'
 import { settlementOf } from './settlement.ts'
-import { lineOf } from './story.ts'
+import { lineOf, lineOfFate } from './story.ts'
 import { Tails } from './tails.ts'
 import { Tally } from './tally.ts'
 import type { Waker } from './wake.ts'
@@ -193,8 +193,14 @@ export class Runs {
     const tail = this.#tails.last(attempt)
     const forgotten = plan.kind === 'complete' && !keepCompleted
     const settlement = settlementOf(attempt, plan, keepCompleted)
-    this.#settler.settle(job.id, job.claim, ledger, settlement, () => {}, forgotten ? undefined : tail)
-    this.tally.count(plan.kind, this.#stopping)
+    const leaving = this.#stopping
+    const done = (fate: Fate): void => {
+      this.tally.count(fate === 'written' ? plan.kind : fate, leaving)
+      const fateLine = lineOfFate(fate)
+      if (fateLine)
+        log(fateLine.level, fateLine.message, { job: job.id, task: job.task, run: job.run, plan: plan.kind })
+    }
+    this.#settler.settle(job.id, job.claim, ledger, settlement, done, forgotten ? undefined : tail)
     attempts.delete(attempt)
     this.#options.onFreed(job.queue)
     this.recheck()

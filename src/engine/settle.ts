@@ -1,6 +1,6 @@
 import { closeClaims } from '../store/claims.ts'
 import type { Database } from '../store/db.ts'
-import { isWorthAnotherTry } from '../store/db-errors.ts'
+import { isConnectionTrouble, isWorthAnotherTry, wasNeverSent } from '../store/db-errors.ts'
 import {
   type Closing,
   type Complete,
@@ -26,10 +26,11 @@ export type Settlement =
   /** It was written already, inside the run's own transaction (`sure`), or must not be written: only its claim is closed. */
   | { readonly kind: 'close'; readonly sure: boolean }
 
-export interface Settled {
-  /** False: the fence refused it, because the job had been ended before or has moved on. */
-  readonly written: boolean
-}
+/**
+ * What became of it. `refused` by the fence: the job had been ended before, or has moved on. `unwritten`: the lease was over first, or the
+ * server will not have it; whoever releases the worker gives the job back.
+ */
+export type Fate = 'written' | 'refused' | 'unwritten'
 
 interface Item extends LetGo {
   readonly settlement: Settlement
@@ -37,7 +38,7 @@ interface Item extends LetGo {
   readonly ledger: Ledger
   /** The last lines that the run logged. */
   readonly tail: TailWrite | undefined
-  readonly done: (settled: Settled) => void
+  readonly done: (fate: Fate) => void
 }
 
 export interface SettlerOptions {
@@ -81,7 +82,7 @@ export class Settler {
     claim: number,
     ledger: Ledger,
     settlement: Settlement,
-    done: (settled: Settled) => void,
+    done: (fate: Fate) => void,
     tail?: TailWrite,
   ): void {
     this.#unsettled++
@@ -118,45 +119,55 @@ export class Settler {
 
   async #write(ledger: Ledger, items: readonly Item[]): Promise<void> {
     const emptied = ledger.letGo(items)
-    const written = await this.#untilWritten(ledger, items, emptied)
+    const fates = await this.#untilWritten(ledger, items, emptied)
     ledger.forget([...emptied.sure, ...emptied.unsure])
     for (const item of items) {
       this.#unsettled--
-      item.done({ written: written.has(item.id) })
+      item.done(fates.get(item.id) ?? 'unwritten')
     }
     this.#options.onSettled()
   }
 
-  async #untilWritten(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Set<string>> {
+  async #untilWritten(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Map<string, Fate>> {
     const { worker } = ledger
     const written = new Set<string>()
+    /** Of those that the last statements did not name. */
+    let others: Fate = 'refused'
+    const fates = (): Map<string, Fate> =>
+      new Map(items.map(({ id }) => [id, written.has(id) ? ('written' as const) : others]))
     for (let pause = RETRY_FIRST_MS; ; pause = Math.min(pause * 2, RETRY_MOST_MS)) {
       try {
         await this.#send(items, { worker, claims: emptied.sure }, written)
         // The row of a job that this worker may still hold must stay: whoever empties the ledger finds the job by nothing else.
         if (emptied.unsure.length > 0) await closeClaims(this.#options.db, worker, emptied.unsure)
-        return written
+        return fates()
       } catch (error) {
         this.#options.onTrouble(error)
         if (!isWorthAnotherTry(error)) {
           if (items.length > 1) return this.#separately(ledger, items, emptied)
-          return written
+          others = 'unwritten'
+          return fates()
         }
-        if (!ledger.held) return written
+        if (!ledger.held) {
+          others = 'unwritten'
+          return fates()
+        }
+        // What was written, and not answered, refuses the second time.
+        if (isConnectionTrouble(error) && !wasNeverSent(error)) others = 'written'
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)))
       }
     }
   }
 
   /** The server refused the batch for what one of them holds: one bad row must not stop the others. */
-  async #separately(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Set<string>> {
-    const written = new Set<string>()
+  async #separately(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Map<string, Fate>> {
+    const fates = new Map<string, Fate>()
     for (const item of items) {
-      for (const id of await this.#untilWritten(ledger, [item], NONE)) written.add(id)
+      for (const [id, fate] of await this.#untilWritten(ledger, [item], NONE)) fates.set(id, fate)
     }
     const closing = closeClaims(this.#options.db, ledger.worker, [...emptied.sure, ...emptied.unsure])
     await closing.catch((error: unknown) => this.#options.onTrouble(error))
-    return written
+    return fates
   }
 
   async #send(items: readonly Item[], closing: Closing, written: Set<string>): Promise<void> {

@@ -2,6 +2,7 @@ import { formatDuration } from '../model/duration.ts'
 import type { SettlePlan } from '../model/settle-plan.ts'
 import type { When } from '../model/when.ts'
 import type { Attempt } from './attempt.ts'
+import type { Fate } from './settle.ts'
 import type { Blockage } from './watchdog.ts'
 
 export interface Line {
@@ -13,6 +14,17 @@ export interface Line {
 const MOVED_ON: Line = {
   level: 'warn',
   message: 'Run refused: the job has moved on, and nothing that this run still wrote was kept',
+}
+
+const UNWRITTEN: Line = {
+  level: 'warn',
+  message: 'Run not written: the database did not take its end while this worker had its lease. The job is given back',
+}
+
+/** What the log says when the end of a run, of which it has told already, is not what the database has. */
+export function lineOfFate(fate: Fate): Line | undefined {
+  if (fate === 'written') return undefined
+  return fate === 'refused' ? MOVED_ON : UNWRITTEN
 }
 
 /** What the log says of how a run ended. Nothing of a plain job that completed or gave its slot back: there are thousands a second. */

@@ -1,6 +1,6 @@
 import type { Database } from '../store/db.ts'
 import { cancel, unseenCancels } from '../store/operations.ts'
-import { maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
+import { FIRST_PROGRESS, forgetProgress, maintainPartitions, prune, summarizeHistory } from '../store/partitions.ts'
 import { FROM_THE_BEGINNING, liftStragglers, nextDue, promote, type Readied, raiseFloor } from '../store/upkeep.ts'
 import { releaseExpired } from './release-expired.ts'
 import { Service } from './service.ts'
@@ -34,6 +34,8 @@ const DEEP_EVERY_MS = 5 * 60_000
 const AGAIN_AFTER_MS = 30_000
 const PRUNE_EVERY_MS = 60 * 60_000
 const SUMMARIZE_EVERY_MS = 60_000
+/** Rows of progress to look at in a minute. */
+const FORGET_MOST = 1_000
 const PREPARE_MOST_MS = 5_000
 
 /**
@@ -51,6 +53,7 @@ export class Upkeep {
   #deepAt = performance.now() + startPause()
   #pruneAt = 0
   #fullPromoteAt = 0
+  #forgottenTo = FIRST_PROGRESS
   #dueFrom = FROM_THE_BEGINNING
   #reset = false
   /** The last sweep for stragglers had more to lift than it may at once: it began here. */
@@ -154,6 +157,7 @@ export class Upkeep {
       await prune(db, keep)
       this.#pruneAt = now + PRUNE_EVERY_MS
     }
+    this.#forgottenTo = await forgetProgress(db, this.#forgottenTo, FORGET_MOST)
     await summarizeHistory(db)
     return SUMMARIZE_EVERY_MS
   }

@@ -43,6 +43,14 @@ export async function prune(db: Database, keep: number): Promise<void> {
   await db.run('prune', [keep, 1_000])
 }
 
+export const FIRST_PROGRESS = '00000000-0000-0000-0000-000000000000'
+
+/** Progress that nobody needs any more. @returns where to go on the next time; at the end, that is the beginning again */
+export async function forgetProgress(db: Database, after: string, most: number): Promise<string> {
+  const [row] = await db.run<{ last: string; looked: number }>('forget_progress', [after, most])
+  return row?.looked === most ? row.last : FIRST_PROGRESS
+}
+
 /** Lets recent jobs be found by id; cheap when there is nothing new. */
 export async function summarizeHistory(db: Database): Promise<void> {
   await db.run('summarize', [])

@@ -362,6 +362,15 @@ select case when current_setting('holdfast.nonce', true) is distinct from $5
   when exists (select from ended) then true
   else :schema.refuse('HF001', 'the job ' || $1::uuid || ' has moved on: run ' || $2::int || ' may not complete it') end`,
   forget_parts: `delete from :schema.part where root = $1`,
+  forget_progress: `with looked as materialized (
+  select id from :schema.checkpoint where id > $1 order by id limit $2
+), gone as (
+  delete from :schema.checkpoint c using looked l
+  where c.id = l.id and c.updated_at < clock_timestamp() - interval '1 hour'
+    and (select j.id from :schema.job j where j.id = c.id limit 1) is null
+    and (select w.id from :schema.waiting w where w.id = c.id limit 1) is null
+)
+select id as last, (select count(*)::int from looked) as looked from looked order by id desc limit 1`,
   forget_released: `with emptied as (
   delete from :schema.ledger l
   using :schema.worker w

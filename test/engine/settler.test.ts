@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Ledger } from '../../src/engine/ledger.ts'
-import { type Settlement, Settler } from '../../src/engine/settle.ts'
+import { type Fate, type Settlement, Settler } from '../../src/engine/settle.ts'
 import { Waker } from '../../src/engine/wake.ts'
 import { HoldfastError } from '../../src/model/errors.ts'
 import { type Call, fakeDatabase } from './fake-database.ts'
@@ -24,6 +24,7 @@ function settlerWith(
 ) {
   const fake = fakeDatabase(answer)
   const troubles: unknown[] = []
+  const fates = new Map<string, Fate>()
   let held = true
   const ledger = new Ledger(7, () => held)
   const settler = new Settler({
@@ -38,9 +39,9 @@ function settlerWith(
     const number = ledger.begin()
     ledger.took(number, ids.length)
     return (id: string, settlement: Settlement = completed(id)) =>
-      settler.settle(id, number, ledger, settlement, () => {})
+      settler.settle(id, number, ledger, settlement, (fate) => fates.set(id, fate))
   }
-  return { ...fake, settler, ledger, claim, troubles, lose: () => (held = false) }
+  return { ...fake, settler, ledger, claim, troubles, fates, lose: () => (held = false) }
 }
 
 function completed(id: string): Settlement {
@@ -194,4 +195,49 @@ test.for([
     ['a', 'b'],
   ])
   expect(troubles).toEqual([error, error])
+})
+
+test('says of each what became of it', async () => {
+  const refusing = settlerWith((call) => idsOf(call).flatMap((id) => (id === 'gone' ? [] : [{ id }])))
+  const end = refusing.claim('a', 'gone', 'inside')
+  for (const id of ['a', 'gone']) end(id)
+  end('inside', { kind: 'close', sure: true })
+  await refusing.settler.idle()
+  expect(Object.fromEntries(refusing.fates)).toEqual({ a: 'written', gone: 'refused', inside: 'written' })
+
+  const bad = settlerWith((call) => {
+    if (idsOf(call).includes('bad')) throw Object.assign(new Error('invalid'), { code: '22P02' })
+    return idsOf(call).map((id) => ({ id }))
+  })
+  const endThose = bad.claim('a', 'bad')
+  for (const id of ['a', 'bad']) endThose(id)
+  await bad.settler.idle()
+  expect(Object.fromEntries(bad.fates)).toEqual({ a: 'written', bad: 'unwritten' })
+})
+
+test('what was sent without an answer and is refused the second time was written the first time', async () => {
+  for (const [error, fate] of [
+    [DOWN, 'written'],
+    [new HoldfastError('HF_DATABASE_REFUSED', 'password'), 'refused'],
+  ] as const) {
+    let failing = true
+    const { settler, claim, fates } = settlerWith(() => {
+      if (!failing) return []
+      failing = false
+      throw error
+    })
+    claim('a')('a')
+    await settler.idle()
+    expect(fates.get('a')).toBe(fate)
+  }
+})
+
+test('what could not be written while the lease held is unwritten', async () => {
+  const { settler, claim, fates, lose } = settlerWith(() => {
+    throw DOWN
+  })
+  lose()
+  claim('a')('a')
+  await settler.idle()
+  expect(fates.get('a')).toBe('unwritten')
 })

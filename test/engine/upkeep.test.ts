@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Upkeep } from '../../src/engine/upkeep.ts'
+import { FIRST_PROGRESS } from '../../src/store/partitions.ts'
 import { until } from '../support/until.ts'
 import { fakeDatabase } from './fake-database.ts'
 
@@ -28,4 +29,21 @@ test('a sweep that found more stragglers than it may lift at once goes on where 
     [7, 1_000],
     [7, 500],
   ])
+})
+
+test('each minute, a few more rows of progress are looked at, from where the last look ended', async () => {
+  vi.useFakeTimers()
+  const fake = fakeDatabase(({ name, values }) =>
+    name === 'forget_progress' ? [{ last: `after ${String(values[0])}`, looked: values[1] }] : [],
+  )
+  const upkeep = new Upkeep({
+    ...{ db: fake.db, lease: 60_000, keep: 60_000 },
+    ...{ onReady: () => {}, onRevoked: () => {}, onTrouble: () => {} },
+  })
+  upkeep.start()
+  await vi.advanceTimersByTimeAsync(85_000)
+  const stopped = upkeep.stop()
+  vi.useRealTimers()
+  await stopped
+  expect(fake.of('forget_progress').map(({ values }) => values[0])).toEqual([FIRST_PROGRESS, `after ${FIRST_PROGRESS}`])
 })

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Attempt } from '../../../src/engine/attempt.ts'
 import { Enqueuer } from '../../../src/engine/enqueue.ts'
 import { Ledger } from '../../../src/engine/ledger.ts'
-import { type Settled, type Settlement, Settler } from '../../../src/engine/settle.ts'
+import { type Fate, type Settlement, Settler } from '../../../src/engine/settle.ts'
 import { Starter } from '../../../src/engine/start.ts'
 import { Waker } from '../../../src/engine/wake.ts'
 import { HoldfastError } from '../../../src/model/errors.ts'
@@ -159,10 +159,10 @@ describe('a settle whose answer was lost is sent again, and writes once:', () =>
     })
 
     const cut = proxy.cut({ text: id }, 'answer')
-    const settled = await new Promise<Settled>((resolve) => settler.settle(id, claim, ledger, settlement(id), resolve))
+    const fate = await new Promise<Fate>((resolve) => settler.settle(id, claim, ledger, settlement(id), resolve))
     await cut
     expect(troubles).toHaveLength(1)
-    expect(settled.written).toBe(false)
+    expect(fate).toBe('written')
     expect(await stateOf(stage, id)).toBe(state)
     expect(await stage.sql('select outcome from :schema.trail')).toEqual(outcomes.map((outcome) => ({ outcome })))
     expect(await stage.find(id)).toMatchObject({ run: 1, interruptions: state === 'ready' ? 1 : 0 })
