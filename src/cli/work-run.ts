@@ -29,7 +29,7 @@ const CLOSE_PATIENCE_MS = 3_000
 const LAST_CALL_MS = 400
 /** Where the platform leaves nothing, or is not known to leave anything: enough to hand off what waits for nobody. */
 const LEAST_MS = 500
-/** A supervisor that does not listen must not keep it. */
+/** Then there is no time for a supervisor that does not listen. */
 const LAST_WORD_MS = 50
 /** During a long drain. */
 const PROGRESS_EVERY_MS = 30_000
@@ -197,7 +197,7 @@ async function lastWord(log: Log, line: SupervisorLine, drained: Drained): Promi
     event: 'late',
     left,
   })
-  await Promise.race([line.end(drained, true), pause(LAST_WORD_MS)])
+  await line.end(drained, { patience: LAST_WORD_MS, late: true })
   await exit(EXIT.ok)
 }
 

@@ -31,6 +31,8 @@ export class Attempt {
   outgoing = NONE
   /** Why the loop of an iteration should stop at its next boundary. */
   stopAt: InterruptReason | undefined
+  /** At-most-once: its start may be on record. From then on, nothing starts it again. */
+  mayHaveStarted = false
   /** `complete` was called. */
   completing = false
   /** It completed inside its own transaction. */

@@ -36,6 +36,7 @@ export class Executor {
   run(attempt: Attempt, ended: (outcome: Outcome) => void): void {
     if (attempt.job.expired) return ended({ kind: 'expired' })
     if (attempt.task.delivery === 'at-most-once') {
+      attempt.mayHaveStarted = true
       this.#starter.start(attempt).then(
         // The answer may come so late that others have called the job lost: then somebody may have seen to it already.
         (started) =>

@@ -26,9 +26,8 @@ const watchdog = new Watchdog({
   rescue: (unsaved) => rescueTails(order?.renewal, unsaved),
   onUnblocked: (blockage) => tell({ kind: 'unblocked', blockage }),
   condemn: async (verdict, policy, paused) => {
-    tellBlackbox(blackbox, verdict)
-    // Its supervisor sees to the rest when it is dead.
-    if (blackbox !== undefined) process.kill(process.pid, 'SIGKILL')
+    // Its supervisor sees to the rest when it is dead; without one that hears, there is nobody else.
+    if (tellBlackbox(blackbox, verdict)) process.kill(process.pid, 'SIGKILL')
     else await sayLastWord(order?.renewal, verdict, policy, paused)
   },
 })

@@ -119,9 +119,10 @@ export class Runs {
     await Promise.allSettled([this.#tails.stop(), this.#isolation?.close()])
   }
 
-  /** From now on, what is claimed is not started. */
+  /** From now on, what is claimed is not started, nor what waits for its process. */
   stop(): void {
     this.#stopping = true
+    this.#isolation?.stop()
   }
 
   take(jobs: readonly Claimed[], ledger: Ledger): void {

@@ -132,6 +132,19 @@ test('a supervisor that is killed leaves no orphan: its worker process hands off
   expect(await alive(s)).toEqual([])
 })
 
+test('one whose supervisor is dead settles by itself the job that blocks it for too long', async () => {
+  await using s = await stage()
+  const jam = `jobs.task({ name: 'jam', timeLimit: { soft: '1s', hard: '4s' }, retry: false, run() { for (;;); } })`
+  await using app = await project({ 'holdfast.config.ts': config(jam) })
+  await using worker = work(s, app)
+  const pid = await pidOf(worker)
+  const id = await enqueue(s, app, 'jam')
+  await s.reached(id, 'running')
+  worker.child.kill('SIGKILL')
+  expect(await s.ended(id, 30_000)).toMatchObject({ state: 'failed', losses: 0, error: { code: 'HF_HARD_LIMIT' } })
+  await until(() => !isRunning(pid), { what: 'the worker process has left' })
+})
+
 test('a signal to the whole group means the same as one to the supervisor', async () => {
   await using s = await stage()
   await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })

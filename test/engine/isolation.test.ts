@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { expect } from 'vitest'
 import { pauseJob } from '../../src/store/operations.ts'
 import { revokeWorker } from '../../src/store/workers.ts'
@@ -5,6 +8,7 @@ import {
   bystander,
   inProcess,
   inProcessRoomy,
+  inProcessShort,
   inThread,
   inThreadRoomy,
   march,
@@ -86,7 +90,7 @@ const DEEDS = [
   { deed: 'kill itself', death: /^Job interrupted: its process died: killed by SIGKILL/, inThread: false, kill: true },
   { deed: 'segmentation fault', death: /killed by SIGSEGV/, inThread: false },
   { deed: 'remove signal handlers', death: /killed by SIGTERM/, inThread: false },
-  { deed: 'disconnect', death: /killed by SIGKILL/, inThread: false, kill: true },
+  { deed: 'disconnect', death: /^Job crashed.*its code closed the channel to its worker/, inThread: false },
 ]
 
 for (const [place, task, roomy] of [
@@ -174,6 +178,19 @@ test('writes in the transactions of a run commit with it, and not a second time 
   const rows = await yard.stage.sql<{ n: number }>('select n from payment order by n')
   expect(rows.map(({ n }) => n)).toEqual([...upTo(30), 4711])
   expect(await worker.logged('Job crashed')).toMatchObject({ job: walked.id, level: 'error' })
+})
+
+test('a stop signal that reaches the process of a run, too, is no crash of its job, whatever the app does at it', async () => {
+  await using yard = await openYard()
+  const { id } = await yard.jobs.enqueue(inProcessShort, { deed: 'exit by the stop signal' })
+  // Alone, a crash would be proof of its guilt.
+  await yard.stage.sql('update :schema.job set crashes = 2')
+  await using worker = await yard.worker()
+  const { pid } = await yard.saw('ready to leave')
+  worker.signal('SIGTERM')
+  process.kill(Number(pid), 'SIGTERM')
+  expect(await worker.exit(30_000)).toMatchObject({ code: 0 })
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'ready', interruptions: 1, crashes: 2, failures: 0 })
 })
 
 test('at-most-once code whose process died is not started again', async () => {
@@ -306,10 +323,28 @@ test('jobs wait, and lose nothing, while no process can load the app', async () 
   await using stage = await stages()
   const jobs = stage.holdfast()
   const isolated = jobs.task({ name: 'isolated', isolate: true, run() {} })
-  const worker = await stage.start(jobs.app({ tasks: [isolated] }), { appFile: '/nowhere/holdfast.config.ts' })
-  const { id } = await jobs.enqueue(isolated)
+  const single = jobs.task({ name: 'single', isolate: true, delivery: 'at-most-once', run() {} })
+  const worker = await stage.start(jobs.app({ tasks: [isolated, single] }), { appFile: '/nowhere/holdfast.config.ts' })
+  const ids = [await jobs.enqueue(isolated), await jobs.enqueue(single)]
   expect((await worker.logged('starting an isolated process')).message).toContain('/nowhere/holdfast.config.ts')
-  expect(await stage.reached(id, 'snoozed')).toMatchObject({ failures: 0, interruptions: 0, losses: 0 })
+  // Also what may start only once: it has not.
+  for (const { id } of ids)
+    expect(await stage.reached(id, 'snoozed')).toMatchObject({ failures: 0, interruptions: 0, losses: 0 })
+})
+
+test('what waits for its process when the worker stops does not begin there: others can have it at once', async () => {
+  await using stage = await stages()
+  const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-never-'))
+  const never = path.join(folder, 'never.mjs')
+  await writeFile(never, 'setInterval(() => {}, 1_000); await new Promise(() => {})')
+  const jobs = stage.holdfast()
+  const isolated = jobs.task({ name: 'isolated', isolate: true, run() {} })
+  const worker = await stage.start(jobs.app({ tasks: [isolated] }), { appFile: never })
+  const { id } = await jobs.enqueue(isolated)
+  await stage.reached(id, 'running')
+  expect(await worker.shutdown()).toMatchObject({ left: 0, ms: expect.toSatisfy((ms) => ms < 10_000) })
+  expect(await stage.find(id)).toMatchObject({ state: 'ready', interruptions: 0, failures: 0 })
+  await rm(folder, { recursive: true })
 })
 
 test('a suspect runs alone, in a process that nobody had before, and is parked when it kills that one, too', async () => {

@@ -15,6 +15,8 @@ export interface AwayRunOptions {
     readonly log: ContextPorts['log']
     readonly checkpointed: (attempt: Attempt) => void
     readonly crowded: (queue: string) => boolean
+    /** Its worker is about to go. */
+    readonly stopping: () => boolean
   }
   readonly planned: (plan: SettlePlan) => void
   readonly ended: (outcome: Outcome) => void
@@ -57,6 +59,7 @@ export class AwayRun {
     // It may have waited for its cell.
     this.attempt.steps++
     this.attempt.movedAt = monotonic()
+    this.attempt.mayHaveStarted = true
     this.attempt.relay = (reason, error, now) => this.#relay(reason, error, now)
     if (timeLimit !== undefined) this.#limit(timeLimit)
     if (task.iteration?.maxSlotTime !== undefined) this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS)
@@ -147,11 +150,13 @@ export class AwayRun {
   }
 
   #outcomeOf(death: Death): Outcome {
-    // A stop signal that reached the cell itself, while its worker was being stopped.
     const reason = this.attempt.aborted ?? this.attempt.stopAt
     if (reason === 'cancel') return { kind: 'cancelled' }
-    const stopped = reason !== undefined && reason !== 'limit' && death.signal !== null && !ranOutOfMemory(death)
-    if (stopped && STOP_SIGNALS.has(death.signal ?? '')) return { kind: 'interrupted', reason }
+    // A stop signal that reached the cell itself, while its worker was being stopped: some platforms signal every process. The run may
+    // not have been asked to stop, and what the app does at such a signal may be to exit, with whatever code.
+    const told = reason !== undefined && !ranOutOfMemory(death) && KILLS.has(death.signal ?? '')
+    const left = this.#options.ports.stopping() && (STOPS.has(death.signal ?? '') || isExit(death))
+    if (reason !== 'limit' && (told || left)) return { kind: 'interrupted', reason: reason ?? 'drain' }
     return { kind: 'crashed', death, alone: this.#options.alone }
   }
 
@@ -166,4 +171,9 @@ export class AwayRun {
   }
 }
 
-const STOP_SIGNALS = new Set(['SIGTERM', 'SIGINT', 'SIGKILL'])
+const STOPS = new Set(['SIGTERM', 'SIGINT', 'SIGHUP'])
+const KILLS = new Set([...STOPS, 'SIGKILL'])
+
+function isExit({ signal, oom, thrown }: Death): boolean {
+  return signal === null && oom === undefined && thrown === undefined
+}

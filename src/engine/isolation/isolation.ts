@@ -31,6 +31,9 @@ export class Isolation {
   readonly #options: IsolationOptions
   readonly #pool: Pool
   readonly #away = new Set<AwayRun>()
+  /** Each gives up waiting for a cell. */
+  readonly #waits = new Set<(outcome: Outcome) => void>()
+  #stopping = false
 
   constructor(options: IsolationOptions) {
     this.#options = options
@@ -56,25 +59,30 @@ export class Isolation {
     const { stallAfter } = attempt.task
     // What waits for its cell does not stand still.
     const waiting = stallAfter && setInterval(() => attempt.steps++, Math.min(LIFE_MS, stallAfter / 8))
-    attempt.relay = (reason) => {
+    const waited = (): void => {
+      this.#waits.delete(giveUp)
       attempt.relay = undefined
       clearInterval(waiting)
-      leave()
-      events.ended(outcomeOfWait(reason))
     }
+    const giveUp = (outcome: Outcome): void => {
+      waited()
+      leave()
+      events.ended(outcome)
+    }
+    this.#waits.add(giveUp)
+    attempt.relay = (reason) => giveUp(outcomeOfWait(reason))
     leave = this.#pool.take({
       isolation: where,
       alone,
       got: (cell) => {
-        attempt.relay = undefined
-        clearInterval(waiting)
+        waited()
         if (cell === undefined) {
           const until = { kind: 'delay', ms: NO_CELL_PAUSE_MS } as const
           return events.ended({ kind: 'snoozed', until, reason: 'No process for an isolated run could be started' })
         }
         const run: AwayRun = new AwayRun(cell, attempt, {
           alone,
-          ports: this.#options,
+          ports: { ...this.#options, stopping: () => this.#stopping },
           onLeft: (spent) => {
             this.#away.delete(run)
             this.#pool.free(cell, where, alone || spent)
@@ -92,6 +100,12 @@ export class Isolation {
     const run = [...this.#away].find((each) => each.attempt === attempt)
     void run?.halt(error)
     return run !== undefined
+  }
+
+  /** The worker is about to go: what waits for a cell has not begun, and does not begin here. */
+  stop(): void {
+    this.#stopping = true
+    for (const giveUp of this.#waits) giveUp({ kind: 'yielded' })
   }
 
   /** Ends everything that still runs: the worker must go. */

@@ -7,6 +7,15 @@ import type { OutputStream, Transport, TransportEvents, TransportOptions } from 
 
 /** After the exit, what it printed last may still be on its way, and what it started may hold its output open. */
 const LAST_OUTPUT_MS = 50
+/** Between the end of a process's channel and that of the process, on a machine that is busy. */
+const END_MS = 250
+/** That it was killed from here for it says nothing of the cause. */
+const SEVERED = {
+  code: null,
+  signal: null,
+  oom: undefined,
+  thrown: 'its code closed the channel to its worker',
+} as const
 const KEPT_ERRORS = 4_096
 /** See `leash-thread.ts`. */
 export const LEASH_FD = 4
@@ -48,15 +57,26 @@ export function openProcess({ entry, heapMb }: TransportOptions, events: Transpo
   }
   // What user code sends is no report of ours.
   child.on('message', (report: Report | null) => typeof report === 'object' && report && events.onReport(report))
-  // By code of a run: nothing more could be heard of it.
-  child.once('disconnect', () => killGroup(child))
+  // Of one that ends, the channel ends first. If the process stays, code of a run has closed it: nothing more could be heard of it.
+  let killed = false
+  let severed = false
+  child.once('disconnect', () => {
+    setTimeout(() => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      severed = !killed
+      killGroup(child)
+    }, END_MS)
+  })
   // Of a pipe to a process that is gone; its exit says everything.
   leash.on('error', ignore)
   child.once('exit', (code, signal) => {
     killGroup(child)
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_OUTPUT_MS))
-    void Promise.race([closed, late]).then(() => events.onDeath(deathOf(code, signal, errors)))
+    void Promise.race([closed, late]).then(() => {
+      const death = deathOf(code, signal, errors)
+      events.onDeath(severed ? { ...death, ...SEVERED } : death)
+    })
   })
   return {
     name: `process ${child.pid ?? '?'}`,
@@ -64,7 +84,10 @@ export function openProcess({ entry, heapMb }: TransportOptions, events: Transpo
       if (child.connected) child.send(order, ignore)
     },
     stack: (ms) => askStack(leash, ms),
-    kill: () => killGroup(child),
+    kill: () => {
+      killed = true
+      killGroup(child)
+    },
   }
 }
 

@@ -12,7 +12,7 @@ import type { ExecutePorts } from '../execute-ports.ts'
 import { Ledger } from '../ledger.ts'
 import { monotonic } from '../monotonic.ts'
 import { planOf } from '../plan.ts'
-import { lineText, Tail } from '../tail.ts'
+import { noteLine } from '../tails.ts'
 import { type Order, packAsked, type Report, unpackAsked } from './messages.ts'
 
 export interface ResidentOptions extends Omit<ExecutePorts, 'log' | 'crowded' | 'checkpointed'> {
@@ -81,7 +81,10 @@ export class Resident {
       return
     }
     const timeLimit = softLimit === undefined ? undefined : { soft: softLimit, hard: NO_HARD_LIMIT }
-    const attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), this.#options.report)
+    const attempt: Attempt = new CellAttempt(job, { ...task, timeLimit }, new Ledger(worker, () => true), (report) => {
+      // What still runs of one that has ended would speak for the next.
+      if (this.#attempt === attempt) this.#options.report(report)
+    })
     this.#crowded = false
     this.#attempt = attempt
     if (task.stallAfter !== undefined) this.#showLife(attempt, Math.min(LIFE_MS, task.stallAfter / 8))
@@ -147,8 +150,7 @@ export class Resident {
   #log(level: 'info' | 'warn' | 'error', message: string, data: object | undefined, attempt: Attempt): void {
     const { job } = attempt
     // The worker keeps its lines, but for the last ones of a run that completes in its own transaction, which must be written there.
-    attempt.tail ??= new Tail()
-    attempt.tail.add([Math.round(monotonic() - attempt.startedAt), level, lineText(message, data)])
+    noteLine(attempt, level, message, data)
     this.#logged = true
     const late = this.#attempt?.job === job ? undefined : { job: job.id, task: job.task, run: job.run }
     this.#options.report({ kind: 'log', level, message: String(message), data: plain(data), late })
