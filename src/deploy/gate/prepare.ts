@@ -244,7 +244,7 @@ class Preparation {
   }
 
   #show(view: View, { blockers, unheard }: Judgement): void {
-    const { db, onLook } = this.#options
+    const { onLook } = this.#options
     if (onLook === undefined) return
     // The history may take its time, and nothing depends on it.
     void this.#learn(new Set(blockers.map(({ task }) => task)))
