@@ -560,6 +560,13 @@ returning expires_at`,
     select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
   ) - clock_timestamp())::float8 * 1000 as ms,
   (clock_timestamp() - interval '1 minute')::text as "from"`,
+  overdue_deploys: `select d.number, d.owner, d.reason, extract(epoch from clock_timestamp() - d.expires_at)::float8 * 1000 as late_ms
+from :schema.deploy d
+where d.ended_at is null and d.state = 'migrating' and d.expires_at <= clock_timestamp()
+  and ($1::int is null or $1 = (
+    select min(w.key) from :schema.lease l join :schema.worker w on w.key = l.worker where w.alive and l.expires_at > clock_timestamp()
+  ))
+order by d.number`,
   overlapping_deploys: `select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
 from :schema.live_deploy d
 where (d.apps is null or $1::text[] is null or d.apps && $1)
