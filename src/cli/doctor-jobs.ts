@@ -1,5 +1,7 @@
 import { formatDuration } from '../model/duration.ts'
+import { overdueCure, overdueText } from '../model/overdue.ts'
 import { lackCure, lackText } from '../model/unserved.ts'
+import { overdueDeploys } from '../store/deploys.ts'
 import { daysAhead, tableHealth } from '../store/health.ts'
 import { queueReport } from '../store/reports.ts'
 import { unservedJobs } from '../store/unserved.ts'
@@ -16,6 +18,7 @@ const DAYS = 2
 /** What needs the schema. */
 export const JOB_CHECKS: readonly Check<Server>[] = [
   { name: 'workers', look: workers },
+  { name: 'deploys', look: deploys },
   { name: 'unserved', look: unserved },
   { name: 'parked', look: parked },
   { name: 'vacuum', look: vacuum },
@@ -38,6 +41,13 @@ function workers({ workers: known }: Server) {
   if (live.length === 0) return warning('No worker is running.', 'Start one: `holdfast work`.')
   const builds = [...new Set(live.map((worker) => short(worker.build, 40)))]
   return ok(`${plural(live.length, 'worker')}, of ${builds.length === 1 ? 'build' : 'builds'} ${builds.join(', ')}`)
+}
+
+async function deploys({ db }: Server) {
+  const [first, ...others] = await overdueDeploys(db)
+  if (first === undefined) return ok('No deploy waits for a person to end it')
+  const more = others.length === 0 ? '' : ` (and ${plural(others.length, 'deploy')} more)`
+  return wrong(`${short(overdueText(first), 300)}${more}`, overdueCure(first.number))
 }
 
 async function unserved({ db, workers: known }: Server) {

@@ -1,4 +1,5 @@
 import { formatDuration } from '../model/duration.ts'
+import { isHoldfastError } from '../model/errors.ts'
 import { taskKey } from '../model/task-key.ts'
 import type { Unserved } from '../model/unserved.ts'
 import type { StateName } from '../store/codes.ts'
@@ -15,13 +16,13 @@ export async function showQueues(options: CommonOptions): Promise<void> {
   await using session = await openSession(options)
   const declared = [...(session.loaded?.internals.client.queues.keys() ?? [])]
   const { queues, waitingComplete } = await queueReport(session.db, declared)
-  const unserved = await unservedJobs(session.db)
-  const of = (queue: string) => unserved.filter((each) => each.queue === queue)
+  const unserved = await unservedJobs(session.db).catch(slow)
+  const of = (queue: string) => (unserved ?? []).filter((each) => each.queue === queue)
   if (options.json) {
     const listed = queues.map((queue) =>
       queueJson(queue, of(queue.queue), session.loaded && declared.includes(queue.queue)),
     )
-    return printJson({ queues: listed, waitingComplete })
+    return printJson({ queues: listed, waitingComplete, unservedKnown: unserved !== undefined })
   }
   if (queues.length === 0) return remark('No queues: no config declares one, and no job is in one.')
   print(
@@ -33,6 +34,13 @@ export async function showQueues(options: CommonOptions): Promise<void> {
     ),
   )
   if (!waitingComplete) remark('So many jobs wait that not all of them were counted.')
+  if (unserved === undefined)
+    remark('Whether jobs wait for a worker that takes them is not known: counting them took too long.')
+}
+
+/** The rest is worth knowing all the same. */
+function slow(error: unknown): undefined {
+  if (!isHoldfastError(error, 'HF_REPORT_SLOW')) throw error
 }
 
 const HEAD = ['queue', 'ready', 'oldest', 'running', 'workers', ...WAITING, 'note']

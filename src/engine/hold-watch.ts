@@ -1,4 +1,6 @@
+import { overdueCure, overdueText } from '../model/overdue.ts'
 import type { Database } from '../store/db.ts'
+import { overdueDeploys } from '../store/deploys.ts'
 import { type Hold, mayBeHeld, settleHold } from '../store/gate.ts'
 import { monotonic } from './monotonic.ts'
 import { Service } from './service.ts'
@@ -75,7 +77,10 @@ export class HoldWatch {
     const key = this.#options.worker()
     if (key === undefined) return
     const before = this.#hold
-    if (before === undefined && !(await mayBeHeld(db, key))) return onLook(undefined)
+    if (before === undefined && !(await mayBeHeld(db, key))) {
+      onLook(undefined)
+      return this.#lookForAll(key)
+    }
     this.#hold = await settleHold(db, key)
     if (this.#hold?.deploy !== before?.deploy) this.#tell(before)
     this.#alert()
@@ -96,9 +101,19 @@ export class HoldWatch {
     const hold = this.#hold
     if (hold?.overdue !== true || hold.state !== 'migrating' || monotonic() < this.#alertAt) return
     this.#alertAt = monotonic() + ALERT_EVERY_MS
-    const text =
-      `Deploy ${hold.deploy} of ${hold.owner} had begun to migrate, and its time has run out: this worker still claims nothing. ` +
-      `When the new code runs: holdfast deploy finish ${hold.deploy}. If this code may run again: holdfast deploy abort ${hold.deploy} --force`
-    this.#options.log('error', text, { deploy: hold.deploy })
+    const text = `Deploy ${hold.deploy} of ${hold.owner} had begun to migrate, and its time has run out: this worker still claims nothing.`
+    this.#options.log('error', `${text} ${overdueCure(hold.deploy)}`, { deploy: hold.deploy })
+  }
+
+  /**
+   * In place, the old workers are stopped, and none of them is left to say that a deploy was never ended: the oldest worker there is says it.
+   * The next old one that starts would be held, and nobody would know why.
+   */
+  async #lookForAll(key: number): Promise<void> {
+    if (monotonic() < this.#alertAt) return
+    this.#alertAt = monotonic() + ALERT_EVERY_MS
+    for (const found of await overdueDeploys(this.#options.db, key)) {
+      this.#options.log('error', `${overdueText(found)} ${overdueCure(found.number)}`, { deploy: found.number })
+    }
   }
 }

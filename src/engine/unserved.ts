@@ -24,6 +24,7 @@ interface Alert {
 
 const LOOKS_EVERY_MS = 10_000
 const LEAST_EVERY_MS = 250
+const SLOW_MOST = 3
 const AGAIN_AFTER_MS = 15 * 60_000
 
 /**
@@ -35,6 +36,8 @@ export class UnservedWatch {
   readonly #service: Service
   /** Seen at the last look, for too long or not: what is seen once only may be a deploy that is just under way. */
   #seen = new Set<string>()
+  /** Looks in a row that took too long. */
+  #slow = 0
   #alerts = new Map<string, Alert>()
 
   constructor(options: UnservedOptions) {
@@ -68,10 +71,12 @@ export class UnservedWatch {
     try {
       found = await findUnserved(db, key)
     } catch (error) {
-      // Nobody knows: what was said stands.
-      if (isHoldfastError(error, 'HF_REPORT_SLOW')) return
-      throw error
+      if (!isHoldfastError(error, 'HF_REPORT_SLOW')) throw error
+      // Nobody knows: what was said stands. Slow once is a busy moment; always, and nobody would ever be told of such jobs.
+      if (++this.#slow >= SLOW_MOST) this.#options.onTrouble(error)
+      return
     }
+    this.#slow = 0
     const seen = new Map((found ?? []).map((each) => [nameOf(each), each]))
     for (const [name, each] of seen) if (each.ms >= most && this.#seen.has(name)) this.#say(name, each)
     for (const [name, { found: gone }] of this.#alerts) {

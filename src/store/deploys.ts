@@ -1,4 +1,5 @@
 import { HoldfastError } from '../model/errors.ts'
+import type { Overdue } from '../model/overdue.ts'
 import type { Database } from './db.ts'
 import { isTransient } from './db-errors.ts'
 
@@ -175,6 +176,11 @@ export async function listDeploys(
   { number, live = false, most }: { number?: number; live?: boolean; most: number },
 ): Promise<Deploy[]> {
   return db.run('list_deploys', [number ?? null, live, most])
+}
+
+/** Deploys that a person has to end. For a worker: only if it is the oldest one that lives. */
+export async function overdueDeploys(db: Database, worker?: number): Promise<Overdue[]> {
+  return db.run('overdue_deploys', [worker ?? null])
 }
 
 /** Two that begin at once take turns; a worker that registers now is seen, or sees what was written. */

@@ -78,9 +78,6 @@ export async function runningJobs(db: Database, workers: readonly number[]): Pro
 }
 
 export interface UsualDuration {
-  readonly task: string
-  /** How many runs it is taken from. */
-  readonly runs: number
   readonly p50_ms: number
   readonly p95_ms: number
 }
@@ -90,14 +87,11 @@ const MOST_RUNS = 2_000
 /** The history has no index by task: a task that hardly ever ran is not worth a long look. */
 const PATIENCE = "set local statement_timeout = '2s'"
 
-/** How long runs of these tasks usually take; of those that nobody knows, nothing. */
-export async function usualDurations(db: Database, tasks: readonly string[]): Promise<UsualDuration[]> {
-  if (tasks.length === 0) return []
-  try {
-    return await db.transaction((client) => db.run('list_durations', [tasks, DAYS, MOST_RUNS], client), PATIENCE)
-  } catch {
-    return []
-  }
+/** How long runs of a task usually take; undefined: nobody knows, or it would take too long to find out. */
+export async function usualDuration(db: Database, task: string): Promise<UsualDuration | undefined> {
+  const read = async () =>
+    db.transaction((on) => db.run<UsualDuration>('list_durations', [task, DAYS, MOST_RUNS], on), PATIENCE)
+  return (await read().catch(() => []))[0]
 }
 
 export interface LivingBuild {

@@ -220,12 +220,14 @@ select id,
 from moved
 returning id`,
   end_deploy: `with before as (
-  select number, state, expires_at <= clock_timestamp() and state <> 'migrating' as expired
-  from :schema.deploy where number = $1 and ended_at is null and state = any($5) for update
+  select d.number, d.state, e.number is not null as expired, e.expires_at, e.why
+  from :schema.deploy d left join :schema.expired_deploy e on e.number = d.number
+  where d.number = $1 and d.ended_at is null and d.state = any($5) for update of d
 ), ended as (
   update :schema.deploy d
-  set state = $2, why = $3, ended_at = clock_timestamp(), report = coalesce($4::json, d.report)
-  from before where d.number = before.number
+  set state = case when b.expired then 'expired' else $2 end, why = case when b.expired then b.why else $3 end,
+    ended_at = case when b.expired then b.expires_at else clock_timestamp() end, report = coalesce($4::json, d.report)
+  from before b where d.number = b.number
 )
 select state, expired from before`,
   enqueue: `insert into :schema.job (id, queue, task, version, priority, input, expires_at)
@@ -239,10 +241,11 @@ select n.id, 10, coalesce(clock_timestamp() + n.delay * interval '1 ms', greates
   n.input::json, coalesce(clock_timestamp() + n.expires * interval '1 ms', n.expires_at), 0, 0, 0, 0, 0
 from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::float8[], $8::timestamptz[], $9::float8[], $10::timestamptz[])
   as n(id, queue, task, version, priority, input, expires, expires_at, delay, due)`,
-  expire_deploys: `update :schema.deploy
-set state = 'aborted', why = case state when 'preparing' then 'the command that prepared it vanished' else 'its hold ran out' end, ended_at = expires_at
-where ended_at is null and state <> 'migrating' and expires_at <= clock_timestamp()
-returning number`,
+  expire_deploys: `update :schema.deploy d
+set state = 'expired', why = e.why, ended_at = e.expires_at
+from :schema.expired_deploy e
+where d.number = e.number
+returning d.number`,
   expire_lease: `update :schema.lease set expires_at = least(expires_at, clock_timestamp() + $2::float8 * interval '1 ms') where worker = $1`,
   expired_workers: `select l.worker, w.name
 from :schema.lease l join :schema.worker w on w.key = l.worker
@@ -471,28 +474,33 @@ cross join lateral (
 where (w.alive or w.key = any(array(select worker from :schema.lease))) and ($1::text[] is null or w.app = any($1)) and ($2::text[] is null or w.queues && $2) and ($3::text[] is null or w.name like any($3))
 group by w.build
 order by min(w.key)`,
-  list_deploys: `select d.number, case when x.live or d.ended_at is not null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
-  d.apps, d.queues, d.workers, d.require, d.started_at, d.passed_at, d.migrating_at, d.ended_at, d.expires_at,
-  extract(epoch from d.expires_at - clock_timestamp())::float8 * 1000 as left_ms, d.heard_ms, d.why, d.report::text as report,
-  (select count(*) from :schema.worker w where w.alive and w.deploy = d.number)::int as held
+  list_deploys: `select d.number, case when e.number is null then d.state else 'expired' end as state, d.owner, d.reason, d.build, d.token,
+  d.apps, d.queues, d.workers, d.require, d.started_at, d.passed_at, d.migrating_at, coalesce(d.ended_at, e.expires_at) as ended_at, d.expires_at,
+  extract(epoch from d.expires_at - clock_timestamp())::float8 * 1000 as left_ms, d.heard_ms, coalesce(d.why, e.why) as why,
+  d.report::text as report, (select count(*) from :schema.worker w where w.alive and w.deploy = d.number)::int as held
 from :schema.deploy d
-cross join lateral (select d.ended_at is null and (d.state = 'migrating' or d.expires_at > clock_timestamp()) as live) x
-where ($1::int is null or d.number = $1) and (not $2::boolean or x.live)
+left join :schema.expired_deploy e on e.number = d.number
+where ($1::int is null or d.number = $1) and (not $2::boolean or d.ended_at is null and e.number is null)
 order by d.number desc
 limit $3`,
-  list_durations: `select t.task, s.runs::int as runs, s.p50_ms, s.p95_ms
-from unnest($1::text[]) as t(task)
-cross join lateral (
-  select count(*) as runs,
-    percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
+  list_durations: `select s.p50_ms, s.p95_ms
+from (
+  select percentile_cont(0.5) within group (order by ms) as p50_ms, percentile_cont(0.95) within group (order by ms) as p95_ms
   from (
-    select extract(epoch from h.ended_at - h.started_at)::float8 * 1000 as ms
-    from :schema.history h
-    where h.task = t.task and h.state = 20 and h.started_at is not null and h.ended_at > clock_timestamp() - $2::int * interval '1 day'
+    select h.ms
+    from generate_series(0, $2::int - 1) as d(back)
+    cross join lateral (select (date_trunc('day', now() at time zone 'UTC') - d.back * interval '1 day') at time zone 'UTC' as begins) as day
+    cross join lateral (
+      select extract(epoch from h.ended_at - h.started_at)::float8 * 1000 as ms
+      from :schema.history h
+      where h.task = $1 and h.state = 20 and h.started_at is not null and h.ended_at >= day.begins and h.ended_at < day.begins + interval '1 day'
+      -- Of each day by itself, in turn: without it the planner is free to read them all first.
+      offset 0
+    ) as h
     limit $3
   ) as seen
 ) as s
-where s.runs > 0`,
+where s.p50_ms is not null`,
   list_ended: `with newest as (
   select h.id, h.state, h.queue, h.task, h.version, h.priority, h.run, h.failures, h.interruptions, h.losses, h.crashes, h.created_at, h.started_at,
     h.ended_at, h.error, h.worker, h.items, h.total
@@ -583,6 +591,13 @@ returning expires_at`,
     select due_at from :schema.waiting where due_at >= $1::timestamptz order by due_at limit 1
   ) - clock_timestamp())::float8 * 1000 as ms,
   (clock_timestamp() - interval '1 minute')::text as "from"`,
+  overdue_deploys: `select d.number, d.owner, d.reason, extract(epoch from clock_timestamp() - d.expires_at)::float8 * 1000 as late_ms
+from :schema.deploy d
+where d.ended_at is null and d.state = 'migrating' and d.expires_at <= clock_timestamp()
+  and ($1::int is null or $1 = (
+    select min(w.key) from :schema.lease l join :schema.worker w on w.key = l.worker where w.alive and l.expires_at > clock_timestamp()
+  ))
+order by d.number`,
   overlapping_deploys: `select d.number, d.state, d.owner, d.reason, d.started_at, d.expires_at
 from :schema.live_deploy d
 where (d.apps is null or $1::text[] is null or d.apps && $1)
@@ -1050,12 +1065,12 @@ create table :schema.worker (
 create index worker_alive on :schema.worker (key) where alive;
 
 -- Deploys: who holds which workers, why, and until when. 'preparing': a command waits for work to end and renews \`expires_at\`; 'held': the
--- way is free, until \`expires_at\`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted'.
+-- way is free, until \`expires_at\`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted', 'expired'.
 -- The scope is everything that these do not narrow: apps, queues (workers that serve one of them), workers (patterns of LIKE).
 -- \`build\`: of the new code, whose workers are not held; null: the old code has the same, or nobody said.
 create table :schema.deploy (
   number       integer generated always as identity primary key,
-  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted')),
+  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted', 'expired')),
   owner        text not null,
   reason       text not null,
   build        text,
@@ -1085,6 +1100,11 @@ insert into :schema.gate default values;
 -- Deploys that hold now. A migration has no time: the old code must not run again.
 create view :schema.live_deploy as
 select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
+-- Deploys whose time has run out, and of which nobody has written it down yet: whoever looks goes by the clock.
+create view :schema.expired_deploy as
+select number, expires_at, case state when 'preparing' then 'the command that prepared it vanished' else 'its hold ran out' end as why
+from :schema.deploy where ended_at is null and state <> 'migrating' and expires_at <= clock_timestamp();
 
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as

@@ -18,7 +18,7 @@ test('all is well where a worker runs and knows its grace', async () => {
   const { ok, ...checks } = await doctor(s, { HOLDFAST_GRACE: '10s' })
   expect(Object.keys(checks)).toEqual([
     ...['database', 'schema', 'clock', 'listen', 'connections', 'snapshots'],
-    ...['workers', 'unserved', 'parked', 'vacuum', 'history', 'grace', 'limits', 'start'],
+    ...['workers', 'deploys', 'unserved', 'parked', 'vacuum', 'history', 'grace', 'limits', 'start'],
   ])
   // The server is shared by other tests: what they hold open or use is not ours.
   const { snapshots, connections, history, ...mine } = checks

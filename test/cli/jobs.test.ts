@@ -290,6 +290,34 @@ test('queues counts what waits, in which way, and who serves it', async () => {
   expect(plain.stdout).toMatch(/^default +1 +\d.*no worker serves it$/m)
 })
 
+test('queues: what cannot be counted in time does not cost the rest', async () => {
+  await using s = await stage()
+  const [args, env] = here(s)
+  const jobs = s.holdfast({ ...s.place })
+  await jobs.enqueue(jobs.task({ name: 'hello', run: () => {} }))
+  const other = {
+    name: 'w',
+    build: 'b',
+    release: '0',
+    tasks: ['other'],
+    queues: ['default'],
+    manifest: {},
+    lease: 60_000,
+  }
+  await registerWorker(s.db, other)
+  // A function that only the count of jobs that nobody takes calls takes its time.
+  await s.sql(`create function :schema.split_part(text, text, integer) returns text language plpgsql as
+    'begin perform pg_sleep(30); return null; end'`)
+  const slow = new URL(s.database)
+  slow.searchParams.set('options', `-c search_path=${s.schema},pg_catalog`)
+  const there = { ...env, env: { ...env.env, DATABASE_URL: slow.href } }
+  const [plain, json] = await Promise.all([cli(['queues', ...args], there), cliJson(['queues', ...args], there)])
+  expect(plain).toMatchObject({ code: 0, stdout: expect.stringMatching(/^default +1 /m) })
+  expect(plain.stdout + plain.stderr).toContain('counting them took too long')
+  expect(json).toMatchObject({ unservedKnown: false, queues: [{ queue: 'default', ready: 1 }] })
+  expect(await cliJson(['queues', ...args], env)).toMatchObject({ unservedKnown: true })
+})
+
 test('a job that no live worker takes says so, wherever it is looked at', async () => {
   await using s = await stage()
   const [args, env] = here(s)

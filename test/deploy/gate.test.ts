@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { dryRun } from '../../src/deploy/gate/dry-run.ts'
 import { type Prepared, type Progress, prepare } from '../../src/deploy/gate/prepare.ts'
 import { range } from '../../src/sources.ts'
-import { type DeployScope, listDeploys, markDeploy, renewDeploy } from '../../src/store/deploys.ts'
+import { type DeployScope, listDeploys, markDeploy, overdueDeploys, renewDeploy } from '../../src/store/deploys.ts'
 import { type Stage, type StagedWorker, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { end, options } from './support.ts'
@@ -182,6 +182,21 @@ test('after the mark, the old code does not run again when the time is over: it 
   expect(await stage.ended(id)).toMatchObject({ state: 'completed' })
   await end(stage, prepared.number)
   await claims(worker)
+})
+
+test('after the mark, with the old workers stopped: the oldest of the new ones says that the time is over', async () => {
+  await using stage = await stages()
+  const { app } = shop(stage)
+  const old = await stage.start(app)
+  const prepared = await prepare(options(stage, { hold: 500, owner: 'anna@laptop' }))
+  expect(await markDeploy(stage.db, prepared.number)).toBe(true)
+  await old.shutdown()
+  const over = async () => (await overdueDeploys(stage.db)).length === 1
+  await until(over, { what: 'its time is over' })
+  const next = await stage.start(app, { deploy: prepared.token })
+  const said = await next.logged(`Deploy ${prepared.number} of anna@laptop (a test) had begun to migrate`)
+  expect(said).toMatchObject({ level: 'error', message: expect.stringContaining(`deploy finish ${prepared.number}`) })
+  expect(next.claiming).toBe(true)
 })
 
 test('new workers: of the new build, or with the token, they are not held; others are', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
+import { UnservedWatch } from '../../src/engine/unserved.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { deployOver, test } from './support.ts'
@@ -56,6 +57,31 @@ test('a job that no live worker takes is named after a while, waits on, and runs
   for (const { id } of waiting) expect(await stage.ended(id)).toMatchObject({ state: 'completed', run: 1, failures: 0 })
   await until(() => second.unserved.length === 0, { what: 'nothing waits any more' })
   await second.logged('Jobs of task known@2 in queue mail do not wait for a worker any more')
+})
+
+test('looks that take too long, one after the other, are said: nobody would be told of such jobs', async () => {
+  await using stage = await stages()
+  const troubles: unknown[] = []
+  const logged: string[] = []
+  const watch = new UnservedWatch({
+    db: stage.db,
+    worker: () => 1,
+    most: 1_000,
+    log: (_, message) => logged.push(message),
+    onTrouble: (error) => troubles.push(error),
+  })
+  await stage.db.transaction(async (client) => {
+    const lock = `lock table ${stage.schema}.lease in access exclusive mode`
+    await client.query(`set local idle_in_transaction_session_timeout = 0; ${lock}`)
+    watch.start()
+    // Two seconds each, and the third is said.
+    const before = performance.now()
+    await until(() => troubles.length > 0, { what: 'it says so' })
+    expect(performance.now() - before).toBeGreaterThan(5_500)
+  })
+  expect(troubles[0]).toMatchObject({ code: 'HF_REPORT_SLOW' })
+  await watch.stop()
+  expect(logged).toEqual([])
 })
 
 test('a worker that comes soon after the jobs is no news', async () => {

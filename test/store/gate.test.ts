@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { livingBuilds } from '../../src/store/gate.ts'
+import { livingBuilds, usualDuration } from '../../src/store/gate.ts'
+import { maintainPartitions } from '../../src/store/partitions.ts'
 import { releaseWorker, revokeWorker } from '../../src/store/workers.ts'
-import { useStages } from '../support/stage.ts'
+import { type Stage, useStages } from '../support/stage.ts'
 import { addJobs, addWorker, claimUpTo, openSession } from './races/support.ts'
 
 const stages = useStages()
@@ -26,4 +27,36 @@ test('a build lives on while a revoked worker of it has jobs that are not releas
   await frozen.rollback()
   await releaseWorker(stage.db, worker, how)
   expect(await livingBuilds(stage.db)).toEqual([])
+})
+
+/** Runs of a task that ended so many days ago, and took so long. */
+async function ran(stage: Stage, task: string, daysAgo: number, ms: number, runs = 1): Promise<void> {
+  const day = `date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' - $3::int * interval '1 day'`
+  await stage.sql(
+    `insert into :schema.history (id, created_at, started_at, ended_at, run, interruptions, losses, failures, crashes, state, priority, version, queue, task)
+     select gen_random_uuid(), now(), ${day} - $2::int * interval '1 ms', ${day}, 1, 0, 0, 0, 0, 20, 5, 1, 'q', $1 from generate_series(1, $4::int)`,
+    [task, ms, daysAgo, runs],
+  )
+}
+
+test('how long a task usually takes: by its latest runs, and by those of days before where these are few', async () => {
+  await using stage = await stages()
+  await maintainPartitions(stage.db, 30 * 24 * 60 * 60_000)
+  await ran(stage, 'often', 3, 90_000, 2_000)
+  await ran(stage, 'often', 0, 1_000, 2_000)
+  await ran(stage, 'seldom', 5, 3_000)
+  await ran(stage, 'seldom', 0, 1_000)
+  await ran(stage, 'long-ago', 8, 1_000)
+  expect(await usualDuration(stage.db, 'often')).toEqual({ p50_ms: 1_000, p95_ms: 1_000 })
+  expect(await usualDuration(stage.db, 'seldom')).toEqual({ p50_ms: 2_000, p95_ms: 2_900 })
+  expect(await usualDuration(stage.db, 'long-ago')).toBeUndefined()
+  expect(await usualDuration(stage.db, 'never')).toBeUndefined()
+})
+
+test('where the history does not answer, nobody knows', async () => {
+  await using stage = await stages()
+  await stage.db.transaction(async (client) => {
+    await client.query(`lock table ${stage.schema}.history in access exclusive mode`)
+    expect(await usualDuration(stage.db, 'often')).toBeUndefined()
+  })
 })

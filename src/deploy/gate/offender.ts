@@ -1,7 +1,9 @@
+import { monotonic } from '../../engine/monotonic.ts'
+import { within } from '../../engine/within.ts'
 import { formatDuration } from '../../model/duration.ts'
 import type { Legacy } from '../../model/legacy.ts'
 import type { Database } from '../../store/db.ts'
-import { type UsualDuration, usualDurations } from '../../store/gate.ts'
+import { type UsualDuration, usualDuration } from '../../store/gate.ts'
 import type { SeenJob } from './view.ts'
 
 /** A job that a deploy had to wait for. Plain JSON: it is kept with the deploy. */
@@ -28,11 +30,25 @@ export interface Offender {
 }
 
 const MOST = 100
+const LEARN_MOST_MS = 10_000
 
-/** The jobs in the way, with what is known of their tasks. */
-export async function offendersOf(db: Database, jobs: readonly SeenJob[]): Promise<Offender[]> {
-  const tasks = [...new Set(jobs.map(({ task }) => task))]
-  const usual = new Map((await usualDurations(db, tasks)).map((each) => [each.task, each]))
+/** How long tasks usually take, by name. */
+export type Usual = Map<string, UsualDuration>
+
+/** The jobs in the way, with what is known of their tasks, or can be found out in `ms`. */
+export async function offendersOf(
+  db: Database,
+  jobs: readonly SeenJob[],
+  usual: Usual = new Map(),
+  ms = LEARN_MOST_MS,
+): Promise<Offender[]> {
+  const until = monotonic() + ms
+  for (const task of new Set(jobs.map((job) => job.task))) {
+    const left = until - monotonic()
+    if (usual.has(task) || left <= 0) continue
+    const found = await within(usualDuration(db, task), left)
+    if (found !== undefined) usual.set(task, found)
+  }
   return jobs.slice(0, MOST).map((job) => offenderOf(job, usual.get(job.task)))
 }
 

@@ -19,10 +19,10 @@ import {
   renewDeploy,
 } from '../../store/deploys.ts'
 import { wake } from '../../store/enqueue.ts'
-import { type UsualDuration, usualDurations, vanishedWorkers } from '../../store/gate.ts'
+import { usualDuration, vanishedWorkers } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
 import { type Judgement, judge } from './judge.ts'
-import { type Offender, offenderOf, offendersOf } from './offender.ts'
+import { type Offender, offenderOf, offendersOf, type Usual } from './offender.ts'
 import { refuseNobody } from './somebody.ts'
 import { type View, Viewer } from './view.ts'
 
@@ -132,7 +132,8 @@ class Preparation {
   #pinged = false
   #wake = (): void => {}
   /** Of tasks in the way; asked for once each, and not waited for. */
-  readonly #usual = new Map<string, UsualDuration | undefined>()
+  readonly #usual: Usual = new Map()
+  readonly #asked = new Set<string>()
   /** How many jobs each worker ran when it was last seen. */
   readonly #ran = new Map<number, number>()
   #vanished: Prepared['vanished'] = []
@@ -249,16 +250,21 @@ class Preparation {
   }
 
   #show(view: View, { blockers, unheard }: Judgement): void {
-    const { db, onLook } = this.#options
+    const { onLook } = this.#options
     if (onLook === undefined) return
-    const strangers = blockers.map(({ task }) => task).filter((task) => !this.#usual.has(task))
-    for (const task of strangers) this.#usual.set(task, undefined)
     // The history may take its time, and nothing depends on it.
-    void usualDurations(db, [...new Set(strangers)]).then((found) => {
-      for (const each of found) this.#usual.set(each.task, each)
-    })
+    void this.#learn(new Set(blockers.map(({ task }) => task)))
     const inTheWay = blockers.map((job) => offenderOf(job, this.#usual.get(job.task)))
     onLook({ view, inTheWay, unheard, number: this.#begun.number, waited: this.#waited })
+  }
+
+  async #learn(tasks: ReadonlySet<string>): Promise<void> {
+    const strangers = [...tasks].filter((task) => !this.#asked.has(task))
+    for (const task of strangers) this.#asked.add(task)
+    for (const task of strangers) {
+      const usual = await usualDuration(this.#options.db, task)
+      if (usual !== undefined) this.#usual.set(task, usual)
+    }
   }
 
   async #renew(): Promise<void> {
@@ -284,9 +290,7 @@ class Preparation {
 
   async #giveUp(why: string): Promise<Prepared> {
     const blockers = this.#last?.judgement.blockers ?? []
-    const offenders =
-      (await within(offendersOf(this.#options.db, blockers), LEARN_WITHIN_MS)) ??
-      blockers.map((job) => offenderOf(job, this.#usual.get(job.task)))
+    const offenders = await offendersOf(this.#options.db, blockers, this.#usual, LEARN_WITHIN_MS)
     const prepared = this.#prepared(offenders, why)
     return { ...prepared, stillHeld: await this.#letGo(reportOf(prepared), why) }
   }

@@ -31,12 +31,12 @@ create table :schema.worker (
 create index worker_alive on :schema.worker (key) where alive;
 
 -- Deploys: who holds which workers, why, and until when. 'preparing': a command waits for work to end and renews `expires_at`; 'held': the
--- way is free, until `expires_at`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted'.
+-- way is free, until `expires_at`; 'migrating': the old code must not run again, whatever the clock says. Ended: 'finished', 'aborted', 'expired'.
 -- The scope is everything that these do not narrow: apps, queues (workers that serve one of them), workers (patterns of LIKE).
 -- `build`: of the new code, whose workers are not held; null: the old code has the same, or nobody said.
 create table :schema.deploy (
   number       integer generated always as identity primary key,
-  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted')),
+  state        text not null default 'preparing' check (state in ('preparing', 'held', 'migrating', 'finished', 'aborted', 'expired')),
   owner        text not null,
   reason       text not null,
   build        text,
@@ -66,6 +66,11 @@ insert into :schema.gate default values;
 -- Deploys that hold now. A migration has no time: the old code must not run again.
 create view :schema.live_deploy as
 select * from :schema.deploy where ended_at is null and (state = 'migrating' or expires_at > clock_timestamp());
+
+-- Deploys whose time has run out, and of which nobody has written it down yet: whoever looks goes by the clock.
+create view :schema.expired_deploy as
+select number, expires_at, case state when 'preparing' then 'the command that prepared it vanished' else 'its hold ran out' end as why
+from :schema.deploy where ended_at is null and state <> 'migrating' and expires_at <= clock_timestamp();
 
 -- Which live workers are held, by the first deploy that has them in its scope.
 create view :schema.held as

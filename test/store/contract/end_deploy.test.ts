@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { endDeploy, passDeploy } from '../../../src/store/deploys.ts'
+import { endDeploy, listDeploys, passDeploy } from '../../../src/store/deploys.ts'
 import { deployed, holdOf, registered, test } from './deploys.ts'
 import { expectPlan } from './support.ts'
 
@@ -35,6 +35,29 @@ test('says that its time was over before; a migration has no time', async ({ sto
   expect(await endDeploy(store.db, other.number, { state: 'finished', from: ['migrating'] })).toMatchObject({
     expired: false,
   })
+})
+
+test.for([
+  ['held', 'its hold ran out'],
+  ['preparing', 'the command that prepared it vanished'],
+] as const)('its time was over, as %s: that has one name, whoever writes it down', async ([state, why], { store }) => {
+  const { number } = await deployed(store)
+  await store.rows(
+    `update holdfast.deploy set state = $2, expires_at = clock_timestamp() - interval '1 min' where number = $1`,
+    [number, state],
+  )
+  const seen = async () => {
+    const [deploy] = await listDeploys(store.db, { number, most: 1 })
+    return { state: deploy?.state, why: deploy?.why, ended_at: deploy?.ended_at }
+  }
+  const before = await seen()
+  expect(before).toEqual({ state: 'expired', why, ended_at: expect.any(Date) })
+  await store.rows('savepoint before')
+  await store.db.run('expire_deploys', [])
+  expect(await seen()).toEqual(before)
+  await store.rows('rollback to before')
+  expect(await endDeploy(store.db, number, { state: 'finished', from: [state] })).toEqual({ state, expired: true })
+  expect(await seen()).toEqual(before)
 })
 
 test('touches one row', async ({ store }) => {

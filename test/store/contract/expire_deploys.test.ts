@@ -10,7 +10,7 @@ test('ends those whose time is over, and no other', async ({ store }) => {
   await store.db.run('expire_deploys', [])
   const rows = await store.rows('select number, state, why from holdfast.deploy order by number')
   expect(rows).toEqual([
-    { number: late.number, state: 'aborted', why: 'the command that prepared it vanished' },
+    { number: late.number, state: 'expired', why: 'the command that prepared it vanished' },
     { number: marked.number, state: 'migrating', why: null },
     { number: live.number, state: 'preparing', why: null },
   ])
