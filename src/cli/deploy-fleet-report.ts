@@ -5,7 +5,7 @@ import { formatDuration } from '../model/duration.ts'
 import { maskSecrets } from '../model/mask.ts'
 import type { FleetRequest } from './deploy-fleet-options.ts'
 import { isOurs, messageOf } from './failure.ts'
-import { plural, table } from './format.ts'
+import { count, plural, table } from './format.ts'
 import { colors, print, short } from './output.ts'
 
 export interface FleetReport {
@@ -16,11 +16,11 @@ export interface FleetReport {
   readonly state: string
 }
 
-export function progressText({ acknowledged, blocking, silent, workers }: FleetProgress): string {
+export function progressText({ acknowledged, blocking, more, silent, workers }: FleetProgress): string {
   if (silent.length > 0) return `No answer from ${silent.map(({ who }) => short(who, 60)).join(', ')}`
   if (!acknowledged) return `Pausing ${plural(workers.length, 'worker')} …`
   const names = blocking.slice(0, 5).map(({ task, worker }) => short(worker === '' ? task : `${task} on ${worker}`, 80))
-  return `Paused. Waiting for ${plural(blocking.length, 'task')}: ${names.join(', ')}${blocking.length > 5 ? ', …' : ''}`
+  return `Paused. Waiting for ${plural(blocking.length + more, 'task')}: ${names.join(', ')}${blocking.length > 5 ? ', …' : ''}`
 }
 
 export function sayPrepared(report: FleetReport): void {
@@ -42,6 +42,7 @@ export function sayPrepared(report: FleetReport): void {
   print(`${colors.red(`Not ready: ${reasonOf(prepared, after)}.`)} Do not deploy.`)
   for (const { who, why } of prepared.silent) print(`  ${short(who, 80)} ${why}`)
   sayJobs('In the way:', prepared.blocking, (job) => cureOf(job, fleet, request))
+  if (prepared.more > 0) print(`and ${count(prepared.more)} more`)
   sayAfterwards(report)
 }
 
@@ -151,6 +152,7 @@ export function preparedJson(report: FleetReport): object {
     workers: prepared.workers,
     unreachable: prepared.silent,
     offenders: prepared.ok ? [] : prepared.blocking.map((job) => ({ ...job, cure: cureOf(job, fleet, request) })),
+    more: prepared.more,
     interruptible: prepared.interruptible,
     later: prepared.later,
     resumed: prepared.ok ? [] : (prepared.resumed?.resumed ?? []),

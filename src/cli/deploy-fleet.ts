@@ -1,13 +1,13 @@
 import type { Fetching, Fleet } from '../deploy/fleets/fleet.ts'
 import { HeldFile } from '../deploy/fleets/held-file.ts'
 import { type FleetProgress, type Prepared, prepareFleet as prepare } from '../deploy/fleets/prepare-fleet.ts'
-import { onStopSignal } from '../deploy/signals.ts'
 import { HoldfastError } from '../model/errors.ts'
 import { type FleetOptions, type FleetRequest, fleetRequest } from './deploy-fleet-options.ts'
 import { preparedJson, progressText, sayPrepared, sayResumed, undoLines } from './deploy-fleet-report.ts'
 import { EXIT, reportFailure } from './failure.ts'
 import { printJson, remark, status } from './output.ts'
 import { ownerName } from './owner.ts'
+import { StopRequests } from './stop-request.ts'
 
 /** `deploy prepare --fleet …`. @returns the exit code: 0 the gate is open, 1 it is not and everything fetches again, 2 usage. */
 export async function prepareFleet(options: FleetOptions): Promise<number> {
@@ -18,26 +18,23 @@ export async function prepareFleet(options: FleetOptions): Promise<number> {
       const earlier = await file.claim(options.takeOver === true)
       if (earlier !== undefined)
         remark(`Still paused since ${earlier.since} by an earlier command: going on from there.`)
-      const stop = new AbortController()
-      const release = hearStop(stop)
-      try {
-        const prepared = await prepare(fleet, {
-          require: request.require,
-          timeoutMs: request.timeoutMs,
-          signal: stop.signal,
-          before: earlier?.queues ?? [],
-          remember: (held) => remember(file, fleet, held),
-          ...(!options.json && { tell: teller() }),
-        })
-        if (!options.json && process.stdout.isTTY) status()
-        await settle(file, prepared)
-        const report = { request, fleet, prepared, state: file.path }
-        if (options.json) printJson(preparedJson(report))
-        else sayPrepared(report)
-        return prepared.ok ? EXIT.ok : EXIT.failed
-      } finally {
-        release()
-      }
+      using stop = new StopRequests((_, first) => {
+        if (!first) remark('Still letting the fleet fetch again; this takes some seconds.')
+      })
+      const prepared = await prepare(fleet, {
+        require: request.require,
+        timeoutMs: request.timeoutMs,
+        signal: stop.signal,
+        before: earlier?.queues ?? [],
+        remember: (held) => remember(file, fleet, held),
+        ...(!options.json && { tell: teller() }),
+      })
+      if (!options.json && process.stdout.isTTY) status()
+      await settle(file, prepared)
+      const report = { request, fleet, prepared, state: file.path }
+      if (options.json) printJson(preparedJson(report))
+      else sayPrepared(report)
+      return prepared.ok ? EXIT.ok : EXIT.failed
     })
   })
 }
@@ -83,18 +80,6 @@ async function withFleet<T>(fleet: Fleet & Partial<AsyncDisposable>, work: (flee
     return await work(fleet)
   } finally {
     await fleet[Symbol.asyncDispose]?.()
-  }
-}
-
-/** A lost terminal counts as a stop as well: deploys run over ssh. */
-function hearStop(stop: AbortController): () => void {
-  const abort = () => stop.abort()
-  const again = () => remark('Still letting the fleet fetch again; this takes some seconds.')
-  const release = onStopSignal(abort, again)
-  process.on('SIGHUP', abort)
-  return () => {
-    release()
-    process.off('SIGHUP', abort)
   }
 }
 

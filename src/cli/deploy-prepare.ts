@@ -1,7 +1,6 @@
 import { dryRun } from '../deploy/gate/dry-run.ts'
 import { type Offender, ticketOf } from '../deploy/gate/offender.ts'
 import { type Prepared, type PrepareOptions, type Progress, prepare } from '../deploy/gate/prepare.ts'
-import { onStopSignal } from '../deploy/signals.ts'
 import { listenUrlFor } from '../listen-url.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { BegunDeploy } from '../store/deploys.ts'
@@ -12,6 +11,7 @@ import { plural } from './format.ts'
 import { colors, print, printJson, remark, short, status } from './output.ts'
 import { ownerName } from './owner.ts'
 import { openSession, type Session } from './session.ts'
+import { StopRequests } from './stop-request.ts'
 
 export interface PrepareCommandOptions extends GateOptions {
   readonly dryRun?: true | undefined
@@ -23,14 +23,10 @@ export async function prepareDeploy(options: PrepareCommandOptions): Promise<voi
   const gate = { ...gateOf(options), allowNone: options.allowNone }
   await using session = await openSession(options)
   if (options.dryRun) return await tryOut(session, gate, options)
-  const stop = new AbortController()
-  onStopSignal(
-    (signal) => stop.abort(signal),
+  using stop = new StopRequests((_, first) => {
     // Whoever asks twice does not want to wait for a database that is away: the hold ends by itself.
-    () => process.exit(EXIT.failed),
-  )
-  // A terminal that is lost, as over ssh, stops it as well.
-  process.once('SIGHUP', () => stop.abort('SIGHUP'))
+    if (!first) process.exit(EXIT.failed)
+  })
   const prepared = await prepareWith(session, { ...gate, signal: stop.signal }, options.json === true)
   process.exitCode = prepared.passed ? EXIT.ok : EXIT.failed
   if (options.json) return printJson(prepared)

@@ -1,15 +1,15 @@
-import { GATE } from '../engine/wake.ts'
+import { endHold } from '../deploy/gate/hold.ts'
 import { formatDuration } from '../model/duration.ts'
 import { HoldfastError } from '../model/errors.ts'
 import type { Database } from '../store/db.ts'
-import { type Deploy, type EndOfDeploy, endDeploy, listDeploys, markDeploy, renewDeploy } from '../store/deploys.ts'
-import { wake } from '../store/enqueue.ts'
+import { type Deploy, type EndOfDeploy, listDeploys, markDeploy, renewDeploy } from '../store/deploys.ts'
 import { wholeNumber } from './arguments.ts'
 import type { CommonOptions } from './command.ts'
 import { UsageError } from './failure.ts'
 import { plural } from './format.ts'
 import { durationOf, MAX_HOLD_MS, reasonOf } from './option-values.ts'
 import { colors, print, printJson } from './output.ts'
+import { ownerName } from './owner.ts'
 import { openSession } from './session.ts'
 
 const MAX_NUMBER = 2 ** 31 - 1
@@ -50,9 +50,8 @@ export async function abort(
 }
 
 async function end(db: Database, deploy: Deploy, how: EndOfDeploy, done: string): Promise<void> {
-  const ended = await endDeploy(db, deploy.number, how)
+  const ended = await endHold(db, deploy.number, how)
   if (ended === undefined) throw gone(deploy, done)
-  await wake(db, GATE).catch(() => {})
   if (!ended.expired) return
   throw new HoldfastError(
     'HF_DEPLOY_GONE',
@@ -77,24 +76,46 @@ async function steer(
   options: CommonOptions,
   work: (db: Database, deploy: Deploy) => Promise<string>,
 ): Promise<void> {
-  const wanted = number === undefined ? undefined : wholeNumber(number, 1, MAX_NUMBER, 'The number of a deploy')
+  const wanted = number === undefined ? numberOfCommand() : numberOf(number, 'The number of a deploy')
   await using session = await openSession(options)
-  const deploy = await find(session.db, wanted)
+  const deploy = wanted === undefined ? await mine(session.db) : await named(session.db, wanted)
   const message = await work(session.db, deploy)
   const [now] = await listDeploys(session.db, { number: deploy.number, most: 1 })
   if (options.json) return printJson({ number: deploy.number, state: now?.state, message })
   print(`Deploy ${colors.bold(String(deploy.number))} ${message}.`)
 }
 
-/** The one that was named, else the only one that there is. */
-async function find(db: Database, number: number | undefined): Promise<Deploy> {
-  const found = await listDeploys(db, number === undefined ? { live: true, most: 100 } : { number, most: 1 })
+/** Of the `deploy run` that this command runs in. */
+function numberOfCommand(): number | undefined {
+  const told = process.env['HOLDFAST_DEPLOY_NUMBER']
+  return told === undefined || told === '' ? undefined : numberOf(told, 'HOLDFAST_DEPLOY_NUMBER')
+}
+
+function numberOf(text: string, what: string): number {
+  return wholeNumber(text, 1, MAX_NUMBER, what)
+}
+
+async function named(db: Database, number: number): Promise<Deploy> {
+  const [deploy] = await listDeploys(db, { number, most: 1 })
+  if (deploy !== undefined) return deploy
+  throw new HoldfastError('HF_DEPLOY_GONE', `There is no deploy ${number}.`)
+}
+
+/** The only one that there is. Not somebody else's: whoever's own has expired meanwhile would end a stranger's. */
+async function mine(db: Database): Promise<Deploy> {
+  const found = await listDeploys(db, { live: true, most: 100 })
   const [deploy] = found
-  if (deploy === undefined) {
-    const what = number === undefined ? 'No deploy is going on.' : `There is no deploy ${number}.`
-    throw new HoldfastError('HF_DEPLOY_GONE', what)
-  }
-  if (found.length === 1) return deploy
+  if (deploy === undefined) throw new HoldfastError('HF_DEPLOY_GONE', 'No deploy is going on.')
+  if (found.length === 1 && isOf(deploy.owner, ownerName())) return deploy
   const list = found.map((each) => `${each.number} of ${each.owner} (${each.reason})`).join(', ')
-  throw new HoldfastError('HF_DEPLOY_WHICH', `${plural(found.length, 'deploy')} are going on: ${list}.`)
+  const text =
+    found.length === 1
+      ? `The only deploy that is going on is not of ${ownerName()}: ${list}.`
+      : `${plural(found.length, 'deploy')} are going on: ${list}.`
+  throw new HoldfastError('HF_DEPLOY_WHICH', text)
+}
+
+/** `owner` is a name and the id of a process. */
+function isOf(owner: string, name: string): boolean {
+  return owner.replace(/:\d+$/, '') === name
 }

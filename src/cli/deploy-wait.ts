@@ -2,14 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonic } from '../engine/monotonic.ts'
 import { tryRelease } from '../engine/release-expired.ts'
 import { formatDuration, MAX_DURATION_MS } from '../model/duration.ts'
+import { isHoldfastError } from '../model/errors.ts'
+import type { Database } from '../store/db.ts'
+import type { DeployScope } from '../store/deploys.ts'
 import { type LivingBuild, livingBuilds } from '../store/gate.ts'
 import type { CommonOptions } from './command.ts'
 import { buildOf, type ScopeOptions, scopeOf } from './deploy-options.ts'
 import { EXIT } from './failure.ts'
 import { plural } from './format.ts'
 import { durationOf } from './option-values.ts'
-import { print, printJson, status } from './output.ts'
+import { print, printJson, remark, status } from './output.ts'
 import { openSession } from './session.ts'
+import { StopRequests } from './stop-request.ts'
 
 const LOOK_EVERY_MS = 500
 const SAY_EVERY_MS = 10_000
@@ -25,24 +29,52 @@ export async function waitForBuild(options: WaitOptions): Promise<void> {
   const timeout = durationOf(options.timeout, 0, MAX_DURATION_MS, '--timeout')
   const scope = scopeOf(options)
   await using session = await openSession(options)
+  using stop = new StopRequests()
   const since = monotonic()
+  const looks = new Looks(session.db, scope)
   let said = Number.NEGATIVE_INFINITY
   for (;;) {
-    await tryRelease(session.db)
-    const builds = await livingBuilds(session.db, scope)
+    const { builds, down } = await looks.look()
     const waited = Math.round(monotonic() - since)
-    const old = builds.filter((each) => each.build !== build)
-    const done = old.length === 0 && builds.length > 0
-    if (done || waited >= timeout) {
+    const done = !down && builds.length > 0 && builds.every((each) => each.build === build)
+    if (done || stop.signal.aborted || waited >= timeout) {
       process.exitCode = done ? EXIT.ok : EXIT.failed
       if (options.json) return printJson({ done, waitedMs: waited, builds })
-      return print(done ? `Only build ${build} lives.` : `After ${formatDuration(waited)}: ${describe(builds, build)}`)
+      if (done) return print(`Only build ${build} lives.`)
+      const text = down ? 'The database does not answer.' : describe(builds, build)
+      return print(`${stop.signal.aborted ? 'Interrupted after' : 'After'} ${formatDuration(waited)}: ${text}`)
     }
-    if (!options.json && (process.stdout.isTTY || waited - said >= SAY_EVERY_MS)) {
+    if (!options.json && !down && (process.stdout.isTTY || waited - said >= SAY_EVERY_MS)) {
       said = waited
       status(describe(builds, build))
     }
-    await sleep(Math.min(LOOK_EVERY_MS, timeout - waited))
+    await sleep(Math.min(LOOK_EVERY_MS, timeout - waited), undefined, { signal: stop.signal }).catch(() => {})
+  }
+}
+
+/** What lives, as far as is known: a database that fails over is no reason to give up a wait. */
+class Looks {
+  readonly #db: Database
+  readonly #scope: DeployScope
+  #builds: readonly LivingBuild[] = []
+  #down = false
+
+  constructor(db: Database, scope: DeployScope) {
+    this.#db = db
+    this.#scope = scope
+  }
+
+  async look(): Promise<{ builds: readonly LivingBuild[]; down: boolean }> {
+    try {
+      await tryRelease(this.#db)
+      this.#builds = await livingBuilds(this.#db, this.#scope)
+      this.#down = false
+    } catch (error) {
+      if (!isHoldfastError(error, 'HF_DATABASE_DOWN')) throw error
+      if (!this.#down) remark(`${error.message} Waiting for it.`)
+      this.#down = true
+    }
+    return { builds: this.#builds, down: this.#down }
   }
 }
 

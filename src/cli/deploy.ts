@@ -20,6 +20,7 @@ export const define: Define = (program) => {
   gate(deploy.command('run'))
     .description('prepare, run a command with the workers held, and finish; abort when the command fails')
     .argument('<command...>', 'after --: it finds the token of the deploy in HOLDFAST_DEPLOY')
+    .option('--keep-going', 'do not stop the command when the hold is lost')
     .action(async (command, options) => (await import('./deploy-run.ts')).runDeploy(command, options))
 
   deploy
@@ -42,7 +43,7 @@ export const define: Define = (program) => {
   deploy
     .command('extend')
     .description('let a hold live longer, from now on')
-    .argument('[number]', 'which deploy (default: the only one)')
+    .argument('[number]', 'which deploy (default: that of this `deploy run`, else your only one)')
     .option('--for <duration>', 'how long', '30m')
     .addOption(CONFIG)
     .addOption(SCHEMA)
@@ -53,7 +54,7 @@ export const define: Define = (program) => {
     .command('mark')
     .description('migrating: a migration has begun, so the old code must not run again, also when the hold runs out')
     .argument('<what>', 'migrating')
-    .argument('[number]', 'which deploy (default: the only one)')
+    .argument('[number]', 'which deploy (default: that of this `deploy run`, else your only one)')
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
@@ -72,7 +73,7 @@ export const define: Define = (program) => {
 
   fleet(deploy.command('finish'), RESUME_FLEET_OPTIONS)
     .description('the new code runs: every worker claims')
-    .argument('[number]', 'which deploy (default: the only one)')
+    .argument('[number]', 'which deploy (default: that of this `deploy run`, else your only one)')
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
@@ -83,7 +84,7 @@ export const define: Define = (program) => {
 
   fleet(deploy.command('abort'), RESUME_FLEET_OPTIONS)
     .description('give it up: the old code goes on')
-    .argument('[number]', 'which deploy (default: the only one)')
+    .argument('[number]', 'which deploy (default: that of this `deploy run`, else your only one)')
     .option('--reason <text>', 'why', 'aborted by hand')
     .option('--force', 'also after a migration has begun')
     .addOption(CONFIG)

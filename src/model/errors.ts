@@ -78,7 +78,8 @@ export const ERRORS = {
     cure: 'Wait for it, or ask its owner. A deploy whose command died expires by itself; `holdfast deploy abort <number>` ends it at once.',
   },
   HF_DEPLOY_WHICH: {
-    cause: 'More than one deploy is going on, and the command does not say which it means.',
+    cause:
+      'The command does not say which deploy it means: more than one is going on, or the only one is not of the same user and machine.',
     cure: 'Name it: `holdfast deploy status` lists their numbers.',
   },
   HF_DURATION: {

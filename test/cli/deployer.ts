@@ -32,7 +32,8 @@ export interface Deployer extends AsyncDisposable {
   /** What starts it comes before the command. */
   launched(launcher: readonly string[], ...args: string[]): Promise<Said>
   start(...args: string[]): Running
-  startLaunched(launcher: readonly string[], ...args: string[]): Running
+  /** With more in its environment. */
+  startWith(env: Readonly<Record<string, string>>, ...args: string[]): Running
   /** Resolves with the id of a job that runs, may not be cut, and ends with the test. */
   occupy(): Promise<string>
   /** The newest deploy. */
@@ -57,7 +58,7 @@ export function useDeployers(): (env?: Readonly<Record<string, string>>) => Prom
       json: (...args) => cliJson(args, options),
       launched: (launcher, ...args) => cli(args, { ...options, launcher }),
       start: (...args) => start(args, options),
-      startLaunched: (launcher, ...args) => start(args, { ...options, launcher }),
+      startWith: (more, ...args) => start(args, { ...options, env: { ...options.env, ...more } }),
       occupy: async () => {
         const { id } = await cliJson(['enqueue', 'report'], options)
         await stage.reached(id, 'running')

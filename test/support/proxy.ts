@@ -17,6 +17,8 @@ export interface TestProxy extends AsyncDisposable {
   blackhole: boolean
   /** Resets every new connection: a server that is down. */
   refusing: boolean
+  /** Connections that were reset by it. */
+  readonly refused: number
   /** Resets all connections at once. */
   reset(): void
   /**
@@ -51,6 +53,7 @@ export async function openProxy(target: string): Promise<TestProxy> {
   const links = new Set<Link>()
   let cut: Cut | undefined
   let hold: Hold | undefined
+  let refused = 0
 
   const due = (bytes: number, message: Buffer): Cut | undefined => {
     if (cut === undefined) return undefined
@@ -66,6 +69,7 @@ export async function openProxy(target: string): Promise<TestProxy> {
 
   const server = createServer((client) => {
     if (proxy.refusing) {
+      refused++
       client.resetAndDestroy()
       return
     }
@@ -97,6 +101,9 @@ export async function openProxy(target: string): Promise<TestProxy> {
     latency: 0,
     blackhole: false,
     refusing: false,
+    get refused() {
+      return refused
+    },
     reset() {
       for (const link of links) link.reset()
     },

@@ -8,7 +8,8 @@ export interface BullQueue {
   pause(): Promise<void>
   resume(): Promise<void>
   isPaused(): Promise<boolean>
-  getActive(): Promise<readonly (BullJob | undefined)[]>
+  getActive(start?: number, end?: number): Promise<readonly (BullJob | undefined)[]>
+  getActiveCount(): Promise<number>
   getWorkers(): Promise<readonly Readonly<Record<string, string>>[]>
   getVersion?(): Promise<string | null>
   close(): Promise<void>

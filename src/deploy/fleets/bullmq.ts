@@ -14,6 +14,7 @@ export interface BullSettings {
 }
 
 const ANSWER_WITHIN_MS = 10_000
+const MOST_READ = 1_000
 
 /**
  * A fleet of BullMQ workers. A queue is paused in Redis, where the script that gives out jobs looks: from the moment that the pause is
@@ -67,13 +68,25 @@ export class BullFleet implements Fleet, AsyncDisposable {
 
   async active(): Promise<FleetWork> {
     const jobs: FleetJob[] = []
+    let more = 0
     for (const queue of this.#queues.values()) {
-      const active = await this.#ask(queue, 'active jobs', () => queue.getActive())
+      const { read, unread } = await this.#activeOf(queue)
       const now = Date.now()
       // Undefined: it ended while it was read.
-      jobs.push(...active.flatMap((job) => (job === undefined ? [] : [fleetJob(job, queue.name, now)])))
+      jobs.push(...read.flatMap((job) => (job === undefined ? [] : [fleetJob(job, queue.name, now)])))
+      more += unread
     }
-    return { jobs, later: [], silent: [] }
+    return { jobs, more, later: [], silent: [] }
+  }
+
+  /** Each job comes with its data, and this is asked twice a second: the first ones will do, if one of them is in the way. */
+  async #activeOf(queue: BullQueue): Promise<{ read: readonly (BullJob | undefined)[]; unread: number }> {
+    const first = await this.#ask(queue, 'active jobs', () => queue.getActive(0, MOST_READ - 1))
+    if (first.length < MOST_READ) return { read: first, unread: 0 }
+    const inTheWay = first.some((job) => job !== undefined && !this.isInterruptible({ task: job.name }))
+    if (!inTheWay) return { read: await this.#ask(queue, 'active jobs', () => queue.getActive()), unread: 0 }
+    const all = await this.#ask(queue, 'active jobs', () => queue.getActiveCount())
+    return { read: first, unread: Math.max(0, all - first.length) }
   }
 
   isInterruptible({ task }: { readonly task: string }): boolean {

@@ -42,6 +42,8 @@ export interface LaterJob {
 
 export interface FleetWork {
   readonly jobs: readonly FleetJob[]
+  /** So many more that were not read, where one of `jobs` may not be interrupted already. */
+  readonly more?: number
   readonly later: readonly LaterJob[]
   readonly silent: readonly Silent[]
 }

@@ -5,6 +5,7 @@ import {
   type Fetching,
   type Fleet,
   type FleetJob,
+  type FleetWork,
   type LaterJob,
   ofAnotherStart,
   type Resumed,
@@ -33,6 +34,8 @@ export interface FleetProgress {
   readonly acknowledged: boolean
   /** What the gate waits for. */
   readonly blocking: readonly FleetJob[]
+  /** So many more run, of which nothing is known. Only where something blocks already. */
+  readonly more: number
   /** What runs and may be interrupted. */
   readonly interruptible: readonly FleetJob[]
   /** What workers keep for later, and will begin in spite of the pause. */
@@ -111,10 +114,10 @@ class FleetGate {
     }
     if (workers.length === 0 && this.#held.length === 0) throw nobodyThere(this.#fleet.system)
     const work = await this.#fleet.active(workers)
-    this.#sort(work.jobs, work.later)
+    this.#sort(work)
     const unheard = [...silent, ...work.silent.filter(({ who }) => !silent.some((each) => each.who === who))]
     this.#now = { ...this.#now, silent: unheard, acknowledged: unheard.length === 0 }
-    return unheard.length === 0 && this.#now.blocking.length === 0 && !this.#settings.signal.aborted
+    return unheard.length === 0 && this.#now.blocking.length + this.#now.more === 0 && !this.#settings.signal.aborted
   }
 
   async #pause(fetching: readonly Fetching[]): Promise<void> {
@@ -124,12 +127,12 @@ class FleetGate {
     if (!this.#settings.signal.aborted) await this.#fleet.pause(fetching)
   }
 
-  #sort(jobs: readonly FleetJob[], later: readonly LaterJob[]): void {
+  #sort({ jobs, later, more = 0 }: FleetWork): void {
     const soon = later.filter(({ dueMs }) => dueMs < SOON_MS)
     const all = [...jobs, ...soon.map(({ id, task, worker }) => ({ id, task, worker, state: 'taken' as const }))]
     const interruptible = all.filter((job) => this.#fleet.isInterruptible(job))
     const blocking = this.#settings.require === 'idle' ? all : all.filter((job) => !interruptible.includes(job))
-    this.#now = { ...this.#now, interruptible, blocking, later: later.filter((job) => !soon.includes(job)) }
+    this.#now = { ...this.#now, interruptible, blocking, more, later: later.filter((job) => !soon.includes(job)) }
   }
 
   async giveUp(why: 'timeout' | 'interrupted' | 'error', error?: unknown): Promise<Prepared> {
@@ -147,6 +150,7 @@ const NOTHING_KNOWN = {
   workers: [],
   acknowledged: false,
   blocking: [],
+  more: 0,
   interruptible: [],
   later: [],
   silent: [],
