@@ -1,6 +1,7 @@
 import { dryRun } from '../deploy/gate/dry-run.ts'
 import { type Offender, ticketOf } from '../deploy/gate/offender.ts'
-import { type Prepared, type PrepareOptions, type Progress, prepare } from '../deploy/gate/prepare.ts'
+import { type PrepareOptions, type Progress, prepare } from '../deploy/gate/prepare.ts'
+import type { Prepared } from '../deploy/gate/prepared.ts'
 import { listenUrlFor } from '../listen-url.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { BegunDeploy } from '../store/deploys.ts'

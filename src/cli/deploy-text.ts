@@ -1,5 +1,5 @@
 import type { Offender } from '../deploy/gate/offender.ts'
-import type { Prepared } from '../deploy/gate/prepare.ts'
+import type { Prepared } from '../deploy/gate/prepared.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { Deploy } from '../store/deploys.ts'
 import { TOKEN_FILE } from './deploy-token.ts'

@@ -1,10 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonic } from '../../engine/monotonic.ts'
-import { tryRelease } from '../../engine/release-expired.ts'
 import { GATE, HELD } from '../../engine/wake.ts'
 import { within } from '../../engine/within.ts'
-import { formatDuration } from '../../model/duration.ts'
 import { isHoldfastError } from '../../model/errors.ts'
 import type { Database } from '../../store/db.ts'
 import {
@@ -12,19 +9,18 @@ import {
   beginDeploy,
   type DeployRequirement,
   type DeployScope,
-  type DeployState,
-  endDeploy,
-  listDeploys,
   passDeploy,
   renewDeploy,
 } from '../../store/deploys.ts'
 import { wake } from '../../store/enqueue.ts'
-import { usualDuration, vanishedWorkers } from '../../store/gate.ts'
 import { Listener } from '../../store/listen.ts'
-import { type Judgement, judge } from './judge.ts'
-import { type Offender, offenderOf, offendersOf, type Usual } from './offender.ts'
+import type { Judgement } from './judge.ts'
+import { letGo } from './let-go.ts'
+import { Lookout } from './lookout.ts'
+import { type Offender, offendersOf } from './offender.ts'
+import { type Prepared, reportOf } from './prepared.ts'
 import { refuseNobody } from './somebody.ts'
-import { type View, Viewer } from './view.ts'
+import type { View } from './view.ts'
 
 export interface PrepareOptions {
   readonly db: Database
@@ -62,33 +58,6 @@ export interface Progress {
   readonly waited: number
 }
 
-/** How a preparation ended. Plain JSON. */
-export interface Prepared {
-  readonly passed: boolean
-  readonly number: number
-  readonly token: string
-  /** null: the token alone tells new workers apart. */
-  readonly build: string | null
-  readonly require: DeployRequirement
-  readonly workers: number
-  readonly waitedMs: number
-  /** Until the last worker had answered; null: not all have. */
-  readonly heardMs: number | null
-  /** Names of workers that did not answer. They are held all the same. */
-  readonly unheard: readonly string[]
-  /** Workers that stopped answering meanwhile, and how many jobs they ran: these are given to others, and the processes may be alive. */
-  readonly vanished: readonly { readonly name: string; readonly jobs: number }[]
-  /** Jobs that went on running, because they can be interrupted at any moment. */
-  readonly interruptible: number
-  /** Passed: when the hold ends. */
-  readonly holdUntil: Date | null
-  /** Not passed: why. */
-  readonly why: string | null
-  /** Not passed: why workers may be held all the same, for a while; null: they are not. */
-  readonly stillHeld: string | null
-  readonly offenders: readonly Offender[]
-}
-
 /** The hold of a command that died is over after this. */
 const EXPIRY_MS = 15_000
 const LOOK_EVERY_MS = 500
@@ -100,7 +69,6 @@ const ANSWER_WITHIN_MS = 5_000
 const LOOK_WITHIN_MS = 5_000
 /** The database may be away at the end: what is known is said all the same. */
 const LEARN_WITHIN_MS = 3_000
-const END_WITHIN_MS = 5_000
 const CLOSE_WITHIN_MS = 1_000
 const TELL_WITHIN_MS = 1_000
 
@@ -122,7 +90,7 @@ class Preparation {
   readonly #options: PrepareOptions
   readonly #begun: BegunDeploy
   readonly #token: string
-  readonly #viewer: Viewer
+  readonly #lookout: Lookout
   readonly #since = monotonic()
   #lost = false
   #renewing = false
@@ -131,19 +99,12 @@ class Preparation {
   #stop = (): void => {}
   #pinged = false
   #wake = (): void => {}
-  /** Of tasks in the way; asked for once each, and not waited for. */
-  readonly #usual: Usual = new Map()
-  readonly #asked = new Set<string>()
-  /** How many jobs each worker ran when it was last seen. */
-  readonly #ran = new Map<number, number>()
-  #vanished: Prepared['vanished'] = []
-  #last: { view: View; judgement: Judgement } | undefined
 
   constructor(options: PrepareOptions, begun: BegunDeploy, token: string) {
     this.#options = options
     this.#begun = begun
     this.#token = token
-    this.#viewer = new Viewer(options.db)
+    this.#lookout = new Lookout(options.db, begun.number, options.require)
   }
 
   async run(): Promise<Prepared> {
@@ -226,45 +187,15 @@ class Preparation {
 
   /** Whether the way is free. */
   async #look(): Promise<boolean> {
-    const view = await this.#see()
-    const judgement = judge(view, this.#options.require)
-    this.#last = { view, judgement }
-    this.#show(view, judgement)
+    const { view, judgement } = await this.#lookout.look()
+    const { onLook } = this.#options
+    if (onLook !== undefined) {
+      void this.#lookout.learn()
+      const { inTheWay } = this.#lookout
+      onLook({ view, inTheWay, unheard: judgement.unheard, number: this.#begun.number, waited: this.#waited })
+    }
     if (judgement.blockers.length > 0) return false
     return judgement.unheard.length === 0 || this.#waited >= ANSWER_WITHIN_MS
-  }
-
-  async #see(): Promise<View> {
-    const { db } = this.#options
-    const deploy = this.#begun.number
-    let view = await this.#viewer.look({ deploy })
-    for (const { key } of view.workers) this.#ran.set(key, view.jobs.filter(({ worker }) => worker === key).length)
-    // Afterwards: so it is known what those ran that are written off now.
-    if (await tryRelease(db)) view = await this.#viewer.look({ deploy })
-    const keys = new Set(view.workers.map(({ key }) => key))
-    if (this.#last === undefined || [...this.#ran.keys()].some((key) => !keys.has(key))) {
-      const gone = await vanishedWorkers(db, deploy)
-      this.#vanished = gone.map(({ key, name }) => ({ name, jobs: this.#ran.get(key) ?? 0 }))
-    }
-    return view
-  }
-
-  #show(view: View, { blockers, unheard }: Judgement): void {
-    const { onLook } = this.#options
-    if (onLook === undefined) return
-    // The history may take its time, and nothing depends on it.
-    void this.#learn(new Set(blockers.map(({ task }) => task)))
-    const inTheWay = blockers.map((job) => offenderOf(job, this.#usual.get(job.task)))
-    onLook({ view, inTheWay, unheard, number: this.#begun.number, waited: this.#waited })
-  }
-
-  async #learn(tasks: ReadonlySet<string>): Promise<void> {
-    const strangers = [...tasks].filter((task) => !this.#asked.has(task))
-    for (const task of strangers) this.#asked.add(task)
-    for (const task of strangers) {
-      const usual = await usualDuration(this.#options.db, task)
-      if (usual !== undefined) this.#usual.set(task, usual)
-    }
   }
 
   async #renew(): Promise<void> {
@@ -289,52 +220,20 @@ class Preparation {
   }
 
   async #giveUp(why: string): Promise<Prepared> {
-    const blockers = this.#last?.judgement.blockers ?? []
-    const offenders = await offendersOf(this.#options.db, blockers, this.#usual, LEARN_WITHIN_MS)
+    const blockers = this.#lookout.last?.judgement.blockers ?? []
+    const offenders = (await within(offendersOf(this.#options.db, blockers), LEARN_WITHIN_MS)) ?? this.#lookout.inTheWay
     const prepared = this.#prepared(offenders, why)
     return { ...prepared, stillHeld: await this.#letGo(reportOf(prepared), why) }
   }
 
-  /** Ends the hold. Resolves with why workers may still be held; null: they are not, by this deploy. */
-  async #letGo(report: object | undefined, why: string): Promise<string | null> {
-    let trouble = 'the database does not answer'
-    const ending = this.#end(report, why, monotonic() + END_WITHIN_MS).catch((error: unknown) => {
-      if (error instanceof Error) trouble = error.message
-      return undefined
-    })
-    const state = await within(ending, END_WITHIN_MS)
-    const { number } = this.#begun
-    if (state === 'migrating') return `Somebody has marked deploy ${number} as migrating: its workers stay held.`
-    if (state !== undefined) return null
-    const { expiry = EXPIRY_MS, hold } = this.#options
-    // Whether the last word about a way that was free has arrived, nobody knows.
+  #letGo(report: object | undefined, why: string): Promise<string | null> {
+    const { db, expiry = EXPIRY_MS, hold } = this.#options
     const most = this.#free ? hold : expiry
-    return (
-      `The hold could not be ended (${trouble}): it ends by itself in at most ${formatDuration(most)}` +
-      `${this.#free ? `, or with \`holdfast deploy abort ${number}\`` : ''}.`
-    )
-  }
-
-  /** Again and again, until the database answers. Resolves with the state that it is in then. */
-  async #end(report: object | undefined, why: string, until: number): Promise<DeployState> {
-    const { db } = this.#options
-    const { number } = this.#begun
-    for (;;) {
-      try {
-        // 'held': what said that the way is free may have arrived, and only its answer have been lost.
-        await endDeploy(db, number, { state: 'aborted', why, report, from: ['preparing', 'held'] })
-        const [now] = await listDeploys(db, { number, most: 1 })
-        await this.#tellWorkers()
-        return now?.state ?? 'aborted'
-      } catch (error) {
-        if (monotonic() + LOOK_EVERY_MS > until) throw error
-        await sleep(LOOK_EVERY_MS)
-      }
-    }
+    return letGo(db, { number: this.#begun.number, why, report, most, mayHavePassed: this.#free })
   }
 
   #prepared(offenders: readonly Offender[], why: string | null): Prepared {
-    const { view, judgement } = this.#last ?? {}
+    const { view, judgement } = this.#lookout.last ?? {}
     return {
       passed: false,
       number: this.#begun.number,
@@ -345,7 +244,7 @@ class Preparation {
       waitedMs: Math.round(this.#waited),
       heardMs: judgement?.heardMs === undefined ? null : Math.round(judgement.heardMs),
       unheard: judgement?.unheard.map(({ name }) => name) ?? [],
-      vanished: this.#vanished,
+      vanished: this.#lookout.vanished,
       interruptible: judgement?.interruptible.length ?? 0,
       holdUntil: null,
       why,
@@ -372,9 +271,4 @@ class Preparation {
     else await within(heard, LOOK_AGAIN_MS)
     this.#pinged = false
   }
-}
-
-/** What of it is kept with the deploy. */
-function reportOf({ workers, waitedMs, heardMs, unheard, vanished, interruptible, offenders }: Prepared): object {
-  return { workers, waitedMs, heardMs, unheard, vanished, interruptible, offenders }
 }
