@@ -5,8 +5,6 @@ import { createInterface } from 'node:readline'
 export interface ShellOptions {
   readonly cwd: string
   readonly env: NodeJS.ProcessEnv
-  /** Ends every command. */
-  readonly signal: AbortSignal
 }
 
 /** A command line that runs, with all that it starts. */

@@ -36,6 +36,8 @@ const source = (file: string) => new URL(`./${file}.${EXTENSION}`, import.meta.u
 const START = (release: number) => `HOLDFAST_GRACE=600s HOLDFAST_BUILD=release-${release} exec holdfast work`
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
+/** No command of a story takes nearly as long. */
+const MOST_MS = 5 * 60_000
 
 /** Something that should have come did not: the story cannot go on. */
 export class InVain extends Error {}
@@ -109,7 +111,7 @@ export class Stage {
   /** A command line as a user would type it, and what it says. */
   async run(line: string): Promise<{ code: number; out: string }> {
     const command = this.start(line)
-    const code = await this.#orStopped(command.ended)
+    const code = await this.#ended(command)
     this.say(`exit code ${code}`, '')
     return { code, out: command.out }
   }
@@ -122,13 +124,12 @@ export class Stage {
   /** Stage work, of which the story does not tell. */
   async silently(line: string): Promise<void> {
     const command = this.#spawn(line, () => {})
-    if ((await this.#orStopped(command.ended)) !== 0) throw new Error(`${line}: ${command.out}`)
+    if ((await this.#ended(command)) !== 0) throw new Error(`${line}: ${command.out}`)
   }
 
   #spawn(line: string, onLine: (line: string) => void): Command {
     this.#options.signal.throwIfAborted()
-    const { signal } = this.#options
-    const command = new Command(line, { cwd: this.folder, env: this.#env, signal }, onLine)
+    const command = new Command(line, { cwd: this.folder, env: this.#env }, onLine)
     this.#commands.add(command)
     return command
   }
@@ -261,14 +262,18 @@ export class Stage {
     return path.join(this.folder, name)
   }
 
-  async #orStopped<T>(work: Promise<T>): Promise<T> {
+  async #ended(command: Command): Promise<number> {
     const { signal } = this.#options
     const { promise, reject } = Promise.withResolvers<never>()
     const stop = () => reject(signal.reason)
+    const late = () =>
+      reject(new InVain(`waited ${MOST_MS / 1_000} s in vain for the end of a command: ${command.out}`))
+    const timer = setTimeout(late, MOST_MS)
     signal.addEventListener('abort', stop)
     try {
-      return await Promise.race([work, promise])
+      return await Promise.race([command.ended, promise])
     } finally {
+      clearTimeout(timer)
       signal.removeEventListener('abort', stop)
     }
   }

@@ -16,24 +16,22 @@ const sendReceipt = contracts['send-receipt'].task({
   },
 })
 
-/** Uninterruptible, and within the limit that such tasks have: a deploy waits for it. */
-const chargeCard = contracts['charge-card'].task({
-  timeLimit: '60s',
-  async run({ key, n }) {
-    note({ release, task: 'charge-card', key, did: 'begin' })
+/** Takes `n` ms in one piece. */
+const inOnePiece =
+  (task: string) =>
+  async ({ key, n }: { key: string; n: number }): Promise<void> => {
+    note({ release, task, key, did: 'begin' })
     await sleep(n)
-    note({ release, task: 'charge-card', key, did: 'end' })
-  },
-})
+    note({ release, task, key, did: 'end' })
+  }
+
+/** Uninterruptible, and within the limit that such tasks have: a deploy waits for it. */
+const chargeCard = contracts['charge-card'].task({ timeLimit: '60s', run: inOnePiece('charge-card') })
 
 const closeBooks = contracts['close-books'].task({
   timeLimit: '40m',
   legacy: { reason: 'one transaction over all accounts', until: '2099-12-31' },
-  async run({ key, n }) {
-    note({ release, task: 'close-books', key, did: 'begin' })
-    await sleep(n)
-    note({ release, task: 'close-books', key, did: 'end' })
-  },
+  run: inOnePiece('close-books'),
 })
 
 /** Interruptible at any point. */
