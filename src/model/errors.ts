@@ -61,7 +61,7 @@ export const ERRORS = {
   },
   HF_DEPLOY_BUSY: {
     cause:
-      'A deploy could not begin, go on or end, because something held its locks for 10 s: another deploy, or a claim that does not land.',
+      'A deploy could not begin, go on or end, because something held its locks for 10 s: another deploy, or a claim that does not land. Or its own process stood still.',
     cure: 'Try again. If it stays so, look for a server in trouble with `holdfast doctor`.',
   },
   HF_DEPLOY_GONE: {

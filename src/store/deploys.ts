@@ -1,4 +1,4 @@
-import { HoldfastError } from '../model/errors.ts'
+import { HoldfastError, isHoldfastError } from '../model/errors.ts'
 import type { Overdue } from '../model/overdue.ts'
 import type { Database } from './db.ts'
 import { isTransient } from './db-errors.ts'
@@ -192,9 +192,12 @@ async function inTurn<T>(db: Database, work: (run: Database['run']) => Promise<T
       return work(run)
     }, LOCK_TIMEOUT)
   } catch (error) {
-    if (!isTransient(error)) throw error
-    const message = 'A claim or another deploy held its locks for more than 10 s; nothing was changed.'
-    throw new HoldfastError('HF_DEPLOY_BUSY', message, { cause: error })
+    const stoodStill = isHoldfastError(error, 'HF_TX_IDLE')
+    if (!stoodStill && !isTransient(error)) throw error
+    const why = stoodStill
+      ? 'This process stood still for more than 5 s in its turn at the gate'
+      : 'A claim or another deploy held its locks for more than 10 s'
+    throw new HoldfastError('HF_DEPLOY_BUSY', `${why}; nothing was changed.`, { cause: error })
   }
 }
 
