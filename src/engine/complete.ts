@@ -68,8 +68,7 @@ export async function finishWithEnqueued(
 ): Promise<boolean> {
   const { db, keepCompleted } = ports
   const { id, run } = attempt.job
-  return db.transaction(async (client) => {
-    const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
+  return db.transaction(async (on) => {
     if (keepCompleted) await saveLines(db, attempt, on)
     const write = { id, run, state: STATE_CODES.completed, result, error: null, keep: keepCompleted }
     const ended = await finish(db, [write], { worker: attempt.ledger.worker, claims: [] }, on)

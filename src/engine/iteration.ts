@@ -155,8 +155,7 @@ async function saveWithEnqueued(
   progress: Parameters<typeof saveCheckpoint>[2],
   ports: ExecutePorts,
 ): Promise<Asked | undefined> {
-  const { asked, sent } = await ports.db.transaction(async (client) => {
-    const on = { query: (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[]) }
+  const { asked, sent } = await ports.db.transaction(async (on) => {
     const sent = await writeEnqueued(ports.db, attempt, on, progress.items)
     const asked = await saveCheckpoint(ports.db, attempt.job, progress, on)
     if (asked === 'refused') throw movedOn(attempt)

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { HoldfastError } from '../model/errors.ts'
-import { type Database, MAX_TRANSACTION_MS, type Queryable } from '../store/db.ts'
+import type { Database, Queryable } from '../store/db.ts'
 import { applyOpening, openingCommands } from '../store/opening.ts'
+import { MAX_TRANSACTION_MS } from '../store/transact.ts'
 import type { Wait } from '../store/turns.ts'
 import type { PgClient, Transactions } from '../tasks/transactions.ts'
 
@@ -47,7 +48,6 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
       const nonce = randomUUID()
       return db.lend(
         (client) => {
-          const query = (text: string, values?: readonly unknown[]) => client.query(text, values as unknown[])
           const lent: PgClient = {
             query: async (text: string, values?: readonly unknown[]) => {
               if (ENDS_TRANSACTION.test(typeof text === 'string' ? text : '')) throw endedByHandler(text)
@@ -57,7 +57,7 @@ export function pgTransactions(db: Database, idleTimeout: number): EngineTransac
             },
             escapeIdentifier: (name) => client.escapeIdentifier(name),
           }
-          return work({ tx: lent, on: { query }, nonce })
+          return work({ tx: lent, on: client, nonce })
         },
         openingCommands(idleTimeout, nonce),
         { wait, last: last && ((result, send) => last({ on: { query: send }, nonce }, result)) },

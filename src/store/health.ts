@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import { clientOptions, type Database } from './db.ts'
+import { clientOptions } from './connect.ts'
+import type { Database } from './db.ts'
 import { date, number, type Row, text } from './report-rows.ts'
 
 export interface ServerHealth {

@@ -1,5 +1,6 @@
 import pg from 'pg'
-import { clientOptions, type Database } from './db.ts'
+import { clientOptions } from './connect.ts'
+import type { Database } from './db.ts'
 import { notificationsArrive } from './health.ts'
 
 const RECONNECT_FIRST_MS = 200

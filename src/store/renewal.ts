@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { clientOptions } from './db.ts'
+import { clientOptions } from './connect.ts'
 import { placeOf } from './place.ts'
 import { STATEMENTS } from './sql.gen.ts'
 import { inSchema } from './statements.ts'

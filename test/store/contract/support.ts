@@ -4,7 +4,7 @@ import { afterAll, test as base, beforeAll, expect } from 'vitest'
 import { taskKey } from '../../../src/model/task-key.ts'
 import { type Claimed, claim } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
-import { Database, type QueryAnswer } from '../../../src/store/db.ts'
+import { Database, type QueryAnswer, type Queryable } from '../../../src/store/db.ts'
 import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
 import { delay, finish, handBack } from '../../../src/store/settles.ts'
 import type { StatementName } from '../../../src/store/statements.ts'
@@ -26,8 +26,8 @@ class OneConnection extends Database {
   }
 
   /** It is in one already. */
-  override transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    return work(this.#client as pg.PoolClient)
+  override transaction<T>(work: (on: Queryable) => Promise<T>): Promise<T> {
+    return work(this.#client)
   }
 }
 
