@@ -34,6 +34,7 @@ export class HoldWatch {
   #looking: Promise<void> | undefined
   #again = false
   #alertAt = 0
+  #lookForAllAt = 0
 
   constructor(options: HoldWatchOptions) {
     this.#options = options
@@ -110,8 +111,8 @@ export class HoldWatch {
    * The next old one that starts would be held, and nobody would know why.
    */
   async #lookForAll(key: number): Promise<void> {
-    if (monotonic() < this.#alertAt) return
-    this.#alertAt = monotonic() + ALERT_EVERY_MS
+    if (monotonic() < this.#lookForAllAt) return
+    this.#lookForAllAt = monotonic() + ALERT_EVERY_MS
     for (const found of await overdueDeploys(this.#options.db, key)) {
       this.#options.log('error', `${overdueText(found)} ${overdueCure(found.number)}`, { deploy: found.number })
     }
