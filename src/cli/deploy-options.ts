@@ -17,6 +17,7 @@ export interface GateOptions extends CommonOptions, ScopeOptions {
   readonly hold: string
   readonly build?: string | undefined
   readonly reason: string
+  readonly allowNone?: true | undefined
 }
 
 /** What the options of a gate say, checked. */
@@ -28,6 +29,7 @@ export function gateOf(options: GateOptions) {
     hold: durationOf(options.hold, 1_000, MAX_HOLD_MS, '--hold'),
     build: options.build === undefined ? undefined : buildOf(options.build),
     reason: reasonOf(options.reason),
+    allowNone: options.allowNone,
   }
 }
 

@@ -17,11 +17,10 @@ import { StopRequests } from './stop-request.ts'
 export interface PrepareCommandOptions extends GateOptions {
   readonly dryRun?: true | undefined
   readonly ticket?: true | undefined
-  readonly allowNone?: true | undefined
 }
 
 export async function prepareDeploy(options: PrepareCommandOptions): Promise<void> {
-  const gate = { ...gateOf(options), allowNone: options.allowNone }
+  const gate = gateOf(options)
   await using session = await openSession(options)
   if (options.dryRun) return await tryOut(session, gate, options)
   using stop = new StopRequests((_, first) => {

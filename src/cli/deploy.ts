@@ -9,7 +9,6 @@ export const define: Define = (program) => {
   fleet(gate(deploy.command('prepare')), PREPARE_FLEET_OPTIONS)
     .description('hold the workers until only what can be interrupted runs: then the way is free')
     .option('--dry-run', 'would it pass now, and if not, when; holds nothing')
-    .option('--allow-none', 'go on when no live worker is one of those that the other options name')
     .option('--ticket', 'on failure, print a ticket for each task that was in the way')
     .action(async (options, command) => {
       if (meansFleet(command, options, 'prepare'))
@@ -103,6 +102,7 @@ export const define: Define = (program) => {
     .option('--app <names>', 'only workers of these apps; several with commas')
     .option('--queues <names>', 'only workers that serve one of these queues')
     .option('--workers <patterns>', "only workers with these names: 'host-a:*'")
+    .option('--allow-none', 'go on when no live worker is one of those')
     .addOption(CONFIG)
     .addOption(SCHEMA)
     .addOption(JSON_OUT)
