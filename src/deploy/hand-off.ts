@@ -26,7 +26,8 @@ export async function handOffResumable(
   const begun = monotonic()
   for (;;) {
     const resumable = [...worker.attempts].filter(isResumable)
-    const queues = [...new Set(resumable.map(({ job }) => job.queue))]
+    // With room for more of them here, there is most likely room elsewhere: nobody is asked, for every item counts that would be begun meanwhile.
+    const queues = [...new Set(resumable.map(({ job }) => job.queue))].filter((queue) => worker.isFull(queue))
     const left = most - (monotonic() - begun)
     const full = queues.length === 0 || left <= 0 ? [] : await ask(crowded, queues)
     worker.interrupt((attempt) => isResumable(attempt) && !full.includes(attempt.job.queue), reason, false)

@@ -169,6 +169,11 @@ export class Worker {
     return this.#runs.tally.settled
   }
 
+  /** Whether another job of this queue would have to wait for a slot here. */
+  isFull(queue: string): boolean {
+    return this.#claiming.isFull(queue)
+  }
+
   get claiming(): boolean {
     return this.#claiming.open
   }

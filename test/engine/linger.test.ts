@@ -47,6 +47,7 @@ function fake() {
   const asked: string[] = []
   const worker = {
     attempts: new Set(attempts),
+    isFull: () => true,
     interrupt(which: (attempt: Attempt) => boolean) {
       for (const attempt of attempts)
         if (which(attempt) && !asked.includes(attempt.job.queue)) asked.push(attempt.job.queue)
