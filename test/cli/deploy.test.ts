@@ -118,6 +118,52 @@ test('what may not be cut makes it give up: exit 1, the offender with its cure a
   await sh.end()
 })
 
+test('the wait says how long what is in the way usually takes, and when it is done at the latest', async () => {
+  await using sh = await openShop()
+  const { s } = sh
+  await using _worker = await sh.work()
+  await sh.end()
+  await s.ended(await sh.enqueue('report'))
+  await rm(path.join(sh.folder, 'end'))
+  const id = await sh.enqueue('report')
+  await s.reached(id, 'running')
+  await using deploy = await sh.waitingDeploy()
+  const told = new RegExp(`report ${id} on \\S+:\\d+ for \\S+ \\(usually \\S+ at most, done in \\S+ or less\\)`)
+  await until(() => told.test(deploy.stdout), { what: () => `both are told: ${deploy.said}` })
+  await sh.end()
+  expect(await deploy.ended()).toBe(0)
+})
+
+test('a deploy of one app, or of workers by their names, holds these alone', async () => {
+  await using sh = await openShop()
+  const named = async (worker: Running) => String((await worker.line('Worker started'))['worker'])
+  const held = async () =>
+    (await sh.json('deploy', 'status')).deploys[0].workers.map((worker: { name: string }) => worker.name)
+  await using shop = await sh.work([], { HOLDFAST_APP: 'shop' })
+  await using mail = await sh.work([], { HOLDFAST_APP: 'mail' })
+  const [one, other] = [await named(shop), await named(mail)]
+  const [host, pid] = one.split(':')
+  for (const [scope, meant] of [
+    [['--app', 'shop'], [one]],
+    [
+      ['--app', 'shop,mail'],
+      [one, other],
+    ],
+    [['--workers', `*:${pid}`], [one]],
+    [
+      ['--workers', `${host}:*`],
+      [one, other],
+    ],
+    // What stands for one letter in SQL stands for itself here.
+    [['--workers', `${host}_${pid}`], []],
+  ] as const) {
+    const prepared = await sh.json('deploy', 'prepare', ...scope)
+    expect(prepared, scope.join(' ')).toMatchObject({ passed: true, workers: meant.length })
+    expect(await held(), scope.join(' ')).toEqual(meant)
+    await sh.run('deploy', 'finish')
+  }
+})
+
 test('SIGINT, SIGTERM and SIGHUP in the wait: exit 1, and all claim again', async () => {
   await using sh = await openShop()
   const { s } = sh

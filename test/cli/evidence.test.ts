@@ -4,12 +4,10 @@ import { expect, test } from 'vitest'
 import { showTails } from '../../src/store/tails.ts'
 import { justBeforeKept, owedLines, TALK_EVERY_MS } from '../support/kept-lines.ts'
 import { type Stage, useStages } from '../support/stage.ts'
-import { until } from '../support/until.ts'
+import { SLOW_MACHINE, until } from '../support/until.ts'
 import { cli, cliJson, config, type Project, project, type Running, start } from './support.ts'
 
 const stage = useStages()
-/** What a busy machine may add to any bound. */
-const SLOW_MACHINE = 2_000
 /** Each of these starts several processes. */
 const TIMEOUT = 120_000
 const TASKS = {

@@ -6,13 +6,11 @@ import { spawns, WAYS } from '../fixtures/apps/spawns.ts'
 import { holdLock, untilBlocked } from '../support/lock.ts'
 import { openProxy, type TestProxy } from '../support/proxy.ts'
 import { useStages } from '../support/stage.ts'
-import { until } from '../support/until.ts'
+import { SLOW_MACHINE, until } from '../support/until.ts'
 import { createWitness } from '../support/witness.ts'
 import { startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
 
 const stages = useStages('create table walked (job uuid, n int)')
-/** What a machine that is busy with other things may add to a time, in ms. */
-const SLOW_MACHINE = 4_000
 
 async function openYard(app: string) {
   const stage = await stages()
@@ -189,3 +187,17 @@ function isRunning(pid: number): boolean {
     return false
   }
 }
+
+test('a drain that takes long says every half minute what it waits for', async () => {
+  await using yard = await openYard('drain')
+  await using worker = await yard.worker({ env: { GRACE: '90s' } })
+  const { id } = await yard.jobs.enqueue(short, { ms: 33_000 })
+  await yard.begun('short')
+  worker.signal('SIGTERM')
+  const line = await worker.logged('Still draining: 1 run to end')
+  expect(line).toMatchObject({ event: 'draining', level: 'info', runs: 1 })
+  expect(line['leftMs']).toBeLessThanOrEqual(60_000)
+  expect(line['leftMs']).toBeGreaterThan(30_000)
+  expect(await worker.exit()).toMatchObject({ code: 0 })
+  expect(await yard.stage.find(id)).toMatchObject({ state: 'completed', run: 1 })
+})

@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { chmod, readFile, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { openProxy } from '../support/proxy.ts'
@@ -332,4 +334,43 @@ test('what no worker process can start from is an exit code', async () => {
   expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('broken') })
   expect(processes).toMatchObject({ code: 2, stderr: expect.stringContaining('--processes') })
   expect(port.code).toBe(2)
+})
+
+test('systemd is told when every worker process is at work, and when it stops', async () => {
+  await using s = await stage()
+  // What the system's own program was asked to say, and to whom.
+  const program = '#!/bin/sh\necho "$NOTIFY_SOCKET $*" >> "$SAID"\n'
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count), 'bin/systemd-notify': program })
+  await chmod(path.join(app.folder, 'bin/systemd-notify'), 0o755)
+  const said = path.join(app.folder, 'said')
+  const heard = async () => (await readFile(said, 'utf8').catch(() => '')).split('\n').filter(Boolean)
+  const PATH = `${path.join(app.folder, 'bin')}:${process.env['PATH']}`
+  {
+    await using worker = work(s, app, ['--processes', '2'], { PATH, SAID: said, NOTIFY_SOCKET: '/run/somewhere' })
+    await until(async () => (await heard()).length > 0, { what: 'it says that it is ready' })
+    expect(await alive(s)).toHaveLength(2)
+    worker.child.kill('SIGTERM')
+    expect(await worker.ended()).toBe(0)
+    // Another process says it, which may end later.
+    await until(async () => (await heard()).length > 1, { what: 'it says that it stops' })
+    expect(await heard()).toEqual([`/run/somewhere --ready --pid=${worker.child.pid}`, '/run/somewhere --stopping'])
+  }
+  await rm(said)
+  await using unheard = work(s, app, [], { PATH, SAID: said })
+  await pidOf(unheard)
+  unheard.child.kill('SIGTERM')
+  expect(await unheard.ended()).toBe(0)
+  expect(await heard(), 'nobody asked').toEqual([])
+})
+
+test('--processes auto: one for each core', async () => {
+  await using s = await stage()
+  await using app = await project({ 'holdfast.config.ts': config(TASKS.count) })
+  await using worker = work(s, app, ['--processes', 'auto', '--port', '0'])
+  const cores = availableParallelism()
+  await pidOf(worker, cores - 1)
+  const { url } = await worker.line('Health and metrics at')
+  expect(await (await fetch(`${url}/metrics`)).text()).toContain(`\nholdfast_worker_processes ${cores}\n`)
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended()).toBe(0)
 })

@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Stage, useStages } from '../support/stage.ts'
-import { until } from '../support/until.ts'
+import { SLOW_MACHINE, until } from '../support/until.ts'
 import { cli, config, type Project, project, type Running, start } from './support.ts'
 
 const stage = useStages()
+// Processes that start processes, on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
   count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
   stubborn: `jobs.task({ name: 'stubborn', timeLimit: '1s', async run() { console.error('in it'); await sleep(60_000) } })`,
@@ -76,7 +78,7 @@ test('code that does not end keeps neither the process nor its job', async () =>
   worker.child.kill('SIGTERM')
   expect((await worker.line('SIGTERM again: 1 run left')).leftMs).toBeLessThanOrEqual(2_000)
   expect(await worker.ended()).toBe(0)
-  expect(performance.now() - begun).toBeLessThan(2_000)
+  expect(performance.now() - begun).toBeLessThan(2_000 + SLOW_MACHINE)
   expect(worker.lines.at(-1)).toMatchObject({ level: 'warn', event: 'stopped', left: 1 })
   await using next = work(s, app, [], { HOLDFAST_GRACE: '2s' })
   await until(async () => (await s.find(id))?.run === 2, { what: () => `another worker runs it; it said ${next.said}` })

@@ -26,14 +26,12 @@ import {
   walks,
 } from '../fixtures/apps/limits.ts'
 import { type Stage, useStages } from '../support/stage.ts'
-import { until } from '../support/until.ts'
+import { SLOW_MACHINE, until } from '../support/until.ts'
 import { createWitness, type Witness } from '../support/witness.ts'
 import { startWorkerProcess, type WorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
 import { test } from './support.ts'
 
 const stages = useStages()
-/** What a busy machine may add to any bound. */
-const SLOW_MACHINE = 5_000
 /** Where nothing may wait for one to run out: half of it is over any bound, however busy the machine is. */
 const A_LEASE = 120_000
 

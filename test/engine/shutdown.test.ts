@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { cut, deaf, once, short, walk } from '../fixtures/apps/drain.ts'
 import { holdLock, untilBlocked } from '../support/lock.ts'
 import { useStages } from '../support/stage.ts'
-import { until } from '../support/until.ts'
+import { SLOW_MACHINE, until } from '../support/until.ts'
 import { createWitness, type Sighting } from '../support/witness.ts'
 import { spawnWorkerProcess, startWorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
 import { test, upTo } from './support.ts'
@@ -43,9 +43,6 @@ async function openYard() {
     },
   }
 }
-
-/** What a machine that is busy with other things may add to a time, in ms: far less than what would happen otherwise. */
-const SLOW_MACHINE = 4_000
 
 test('a stop signal lets the item in work finish, and gives the job back with its cursor', async () => {
   await using yard = await openYard()

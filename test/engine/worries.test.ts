@@ -107,7 +107,7 @@ test('a long run is named once, while it runs, unless a stop would cost it nothi
     log: (_, __, data) => said.push((data as { task: string }).task),
   })
   worries.start()
-  await until(() => said.length === 2, { deadline: 1_500, what: 'both are named' })
+  await until(() => said.length === 2, { what: 'both are named' })
   await sleep(1_100)
   worries.stop()
   expect(said).toEqual(['finish', 'restart'])

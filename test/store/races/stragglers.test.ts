@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/store/db.ts'
 import { liftStragglers, publishMarks, type Readied, raiseFloor } from '../../../src/store/upkeep.ts'
 import { type Stage, useStages } from '../../support/stage.ts'
-import { until } from '../../support/until.ts'
+import { SLOW_MACHINE, until } from '../../support/until.ts'
 import { addJob, addJobs, addWorker, claimUpTo, openSession, waitsFor } from './support.ts'
 
 const stages = useStages()
@@ -79,9 +79,8 @@ describe('a job that commits late, below a mark,', () => {
       await sleep(210)
     }
     await late.commit()
-    const from = performance.now()
-    await until(async () => (await sweep())?.[0]?.jobs === 1, { deadline: 5_000, every: 50, what: 'it is lifted' })
-    expect(performance.now() - from).toBeLessThan(2_000)
+    const lifted = async () => (await sweep())?.[0]?.jobs === 1
+    await until(lifted, { deadline: 2_000 + SLOW_MACHINE, every: 50, what: 'it is lifted' })
     expect(await claimUpTo(stage.db, worker, 3, 10, mark)).toMatchObject([{ id }])
   })
 })
