@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { type CliOptions, cli, cliJson, config, MAIN, project, type Running, start } from './support.ts'
+import { type CliOptions, COUNT, cli, cliJson, config, MAIN, project, type Running, start } from './support.ts'
 
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
-  count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
+  count: COUNT,
   // Runs until the test lets it end: what must finish keeps its process.
   report: `jobs.task({ name: 'report', queue: 'bulk', timeLimit: '15s', async run() {
     for (let n = 0; n < 600 && !existsSync('end'); n++) await sleep(20)

@@ -5,7 +5,7 @@ import { showTails } from '../../src/store/tails.ts'
 import { justBeforeKept, owedLines, TALK_EVERY_MS } from '../support/kept-lines.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { SLOW_MACHINE, until } from '../support/until.ts'
-import { cli, cliJson, config, type Project, project, type Running, start } from './support.ts'
+import { cli, cliJson, config, enqueue, envOf, type Project, project, type Running, start } from './support.ts'
 
 const stage = useStages()
 /** Each of these starts several processes. */
@@ -17,14 +17,8 @@ const TASKS = {
   long: `jobs.task({ name: 'long', interrupt: 'restart', run: (_, { signal }) => sleep(60_000, undefined, { signal }) })`,
 }
 
-const envOf = (s: Stage) => ({ DATABASE_URL: s.database, TEST_SCHEMA: s.schema })
-
 function work(s: Stage, { folder }: Project, args: string[] = []): Running {
   return start(['work', '--build', 'b1', ...args], { cwd: folder, env: envOf(s) })
-}
-
-async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
-  return (await cliJson(['enqueue', task], { cwd: folder, env: envOf(s) })).id
 }
 
 const show = (s: Stage, { folder }: Project, id: string) => cli(['jobs', 'show', id], { cwd: folder, env: envOf(s) })

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { memoryKills } from '../../src/engine/memory-kills.ts'
 import { openMemoryGroup, PLACE } from '../support/memory-group.ts'
-import { type Stage, useStages } from '../support/stage.ts'
-import { cli, cliJson, config, project, start } from './support.ts'
+import { useStages } from '../support/stage.ts'
+import { cli, cliJson, config, envOf, project, start } from './support.ts'
 
 const stage = useStages()
 const TIMEOUT = 180_000
@@ -15,8 +15,6 @@ const EAT = `async run(_, { log }) { log.info('eating'); const held = []
 const TASKS = `jobs.task({ name: 'eat', ${EAT} }), jobs.task({ name: 'eat-alone', isolate: true, ${EAT} }),
   jobs.task({ name: 'sit', interrupt: 'restart', run: (_, { signal }) => sleep(120_000, undefined, { signal }) })`
 const NAMED = 'killed by SIGKILL (exit code 137): the system was out of memory (OOM killer)'
-
-const envOf = (s: Stage) => ({ DATABASE_URL: s.database, TEST_SCHEMA: s.schema })
 
 describe.runIf(typeof PLACE === 'object')('where the system kills for want of memory', () => {
   for (const task of ['eat', 'eat-alone']) {

@@ -4,6 +4,7 @@ import { test } from '../engine/support.ts'
 import { cut, deaf, once, short, walk } from '../fixtures/apps/drain.ts'
 import { spawns, WAYS } from '../fixtures/apps/spawns.ts'
 import { holdLock, untilBlocked } from '../support/lock.ts'
+import { isRunning } from '../support/processes.ts'
 import { openProxy, type TestProxy } from '../support/proxy.ts'
 import { useStages } from '../support/stage.ts'
 import { SLOW_MACHINE, until } from '../support/until.ts'
@@ -178,15 +179,6 @@ test('a storm of signals to the whole group, and a freeze in the middle of it: o
   for (const { id } of ids)
     expect(await stage.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1, losses: 0, crashes: 0 })
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 test('a drain that takes long says every half minute what it waits for', async () => {
   await using yard = await openYard('drain')

@@ -3,44 +3,19 @@ import { chmod, readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { isRunning, kill } from '../support/processes.ts'
 import { openProxy } from '../support/proxy.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
-import { cli, config, type Project, project, type Running, start } from './support.ts'
+import { alive, COUNT, cli, config, enqueue, project, type Running, work } from './support.ts'
 
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
-  count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
+  count: COUNT,
   poison: `jobs.task({ name: 'poison', run() { process.exit(3) } })`,
   leave: `jobs.task({ name: 'leave', async run() { await sleep(10); process.exit(3) } })`,
-}
-
-function work(s: Stage, { folder }: Project, args: string[] = [], env: Record<string, string> = {}): Running {
-  return start(['work', ...args], { cwd: folder, env: { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, ...env } })
-}
-
-async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
-  const env = { DATABASE_URL: s.database, TEST_SCHEMA: s.schema }
-  const { stdout, stderr } = await cli(['enqueue', task, '--json'], { cwd: folder, env })
-  if (stdout === '') throw new Error(stderr)
-  return JSON.parse(stdout).id
-}
-
-const alive = (s: Stage) => s.sql<{ key: number }>('select key from :schema.worker where alive order by key')
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  if (isRunning(pid)) process.kill(pid, signal)
 }
 
 /** The process of the worker that was started as number `n` (0: the first). */

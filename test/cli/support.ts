@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
+import type { Stage } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -163,4 +164,25 @@ const jobs = holdfast({ database: process.env.DATABASE_URL, schema: process.env.
 export default jobs.app({ tasks: [${tasks}] ${options} })
 void range, sleep
 `
+}
+
+/** A task that is long, and goes on where it was. */
+export const COUNT = `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`
+
+/** Where the app of `config` finds the stage. */
+export function envOf(s: Stage) {
+  return { DATABASE_URL: s.database, TEST_SCHEMA: s.schema }
+}
+
+export function work(s: Stage, { folder }: Project, args: string[] = [], env: Record<string, string> = {}): Running {
+  return start(['work', ...args], { cwd: folder, env: { ...envOf(s), ...env } })
+}
+
+export async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
+  return (await cliJson(['enqueue', task], { cwd: folder, env: envOf(s) })).id
+}
+
+/** Keys of workers that have not said goodbye. */
+export function alive(s: Stage): Promise<{ key: number }[]> {
+  return s.sql('select key from :schema.worker where alive order by key')
 }

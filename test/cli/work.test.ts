@@ -2,35 +2,20 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 import { expect, test, vi } from 'vitest'
-import { type Stage, useStages } from '../support/stage.ts'
+import { kill } from '../support/processes.ts'
+import { useStages } from '../support/stage.ts'
 import { SLOW_MACHINE, until } from '../support/until.ts'
-import { cli, config, type Project, project, type Running, start } from './support.ts'
+import { alive, COUNT, cli, config, enqueue, project, start, work } from './support.ts'
 
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
 const TASKS = {
-  count: `jobs.iteration({ name: 'count', queue: 'bulk', checkpoint: 'periodic', items: () => range(0, 100_000), each: () => sleep(5) })`,
+  count: COUNT,
   stubborn: `jobs.task({ name: 'stubborn', timeLimit: '1s', async run() { console.error('in it'); await sleep(60_000) } })`,
   rude: `jobs.task({ name: 'rude', run() { setTimeout(() => { throw new Error('nobody catches me') }) ; return sleep(60_000) } })`,
   patient: `jobs.task({ name: 'patient', timeLimit: '20s', run: (_, { signal }) => sleep(15_000, undefined, { signal }) })`,
   hello: `jobs.task({ name: 'hello', async run() { await sleep(10) } })`,
-}
-
-function work(s: Stage, { folder }: Project, args: string[] = [], env: Record<string, string> = {}): Running {
-  return start(['work', ...args], { cwd: folder, env: { DATABASE_URL: s.database, TEST_SCHEMA: s.schema, ...env } })
-}
-
-async function enqueue(s: Stage, { folder }: Project, task: string): Promise<string> {
-  const env = { DATABASE_URL: s.database, TEST_SCHEMA: s.schema }
-  const { stdout, stderr } = await cli(['enqueue', task, '--json'], { cwd: folder, env })
-  if (stdout === '') throw new Error(stderr)
-  return JSON.parse(stdout).id
-}
-
-/** Workers that have not said goodbye. */
-function alive(s: Stage): Promise<unknown[]> {
-  return s.sql('select name from :schema.worker where alive')
 }
 
 test('says who it is, hands off at the first stop signal, counts the others, and leaves with 0', async () => {
@@ -181,7 +166,7 @@ test.concurrent('the end of an npm that swallowed the signal stops the worker', 
   expect(warned).toMatchObject({ level: 'warn', msg: expect.stringContaining('`npm run start`') })
   await npm.line('Worker started')
   const orphan = Number(npm.stderr)
-  onTestFinished(() => kill(orphan))
+  onTestFinished(() => kill(orphan, 'SIGKILL'))
   npm.child.kill('SIGKILL')
   await npm.line('Stopping by the end of npm run start')
   await until(async () => (await alive(s)).length === 0, { what: 'the worker has left' })
@@ -215,11 +200,3 @@ test('a worker whose log nobody reads any more goes on', async () => {
   expect(await worker.ended()).toBe(0)
   expect(await alive(s)).toEqual([])
 })
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has left, as it should.
-  }
-}

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { timeline } from '../../src/cli/jobs-timeline.ts'
 import { showJob } from '../../src/store/reports.ts'
+import { isRunning } from '../support/processes.ts'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { expectedOf, MODES } from './rules.ts'
@@ -109,13 +110,4 @@ async function actual({ stage, witness }: Scene, { id, who, fate, mode }: Victim
   const told = details.trail.find((entry) => entry.run === 1)
   const counters = { failures, interruptions, crashes, losses }
   return { row: { who, fate, state, run, ...counters, begins, outcome: told?.outcome }, told, page: timeline(details) }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

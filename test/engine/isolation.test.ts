@@ -21,6 +21,7 @@ import {
   stuck,
   walk,
 } from '../fixtures/apps/isolated.ts'
+import { isRunning } from '../support/processes.ts'
 import { useStages } from '../support/stage.ts'
 import { SLOW_MACHINE, until } from '../support/until.ts'
 import { createWitness, type Sighting } from '../support/witness.ts'
@@ -63,16 +64,8 @@ async function openYard() {
   }
 }
 
-function isAlive(pid: unknown): boolean {
-  try {
-    process.kill(Number(pid), 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const gone = (pid: unknown) => until(() => !isAlive(pid), { deadline: 10_000, what: `process ${String(pid)} is gone` })
+const gone = (pid: unknown) =>
+  until(() => !isRunning(Number(pid)), { deadline: 10_000, what: `process ${String(pid)} is gone` })
 
 /** What a deed that ends a run the first time leaves behind; `failure`: the code or message of the failure that it counts as. */
 const DEEDS = [
@@ -231,7 +224,7 @@ test('a worker that is killed takes its isolated processes along, whatever they 
   await using worker = await yard.worker()
   await yard.jobs.enqueue(stuck)
   const { pid, child } = await yard.saw('stuck')
-  expect([isAlive(pid), isAlive(child)]).toEqual([true, true])
+  expect([isRunning(Number(pid)), isRunning(Number(child))]).toEqual([true, true])
   worker.signal('SIGKILL')
   await gone(pid)
   await gone(child)

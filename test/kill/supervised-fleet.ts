@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isRunning } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import type { Witness } from '../support/witness.ts'
 import { startWorkerProcess, type WorkerProcess, type WorkerSettings } from '../support/worker-process.ts'
@@ -95,14 +96,5 @@ export class SupervisedFleet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#pending)
     await Promise.all(this.all.map((worker) => worker[Symbol.asyncDispose]()))
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
