@@ -85,7 +85,7 @@ test('with several items in work, the saved cursor never passes an unfinished on
     },
   })
   const app = jobs.app({ tasks: [work], lease: '2s', shutdown: { grace: '2s' } })
-  const first = await stage.start(app)
+  const first = await stage.start(app, { exits: true })
   const { id } = await jobs.enqueue(work)
   await slow.reached
   await until(() => seen.includes(14), { what: 'the ones beside it are done' })

@@ -207,7 +207,7 @@ test('an item that outlasts the shutdown budget does not keep the worker, and is
     },
   })
   const app = jobs.app({ tasks: [work], lease: '2s', shutdown: { grace: '2s' } })
-  const first = await stage.start(app)
+  const first = await stage.start(app, { exits: true })
   const { id } = await jobs.enqueue(work)
   await slow.reached
   const { left, ms } = await first.shutdown()
