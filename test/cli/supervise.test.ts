@@ -5,7 +5,7 @@ import path from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { isRunning, kill } from '../support/processes.ts'
 import { openProxy } from '../support/proxy.ts'
-import { type Stage, useStages } from '../support/stage.ts'
+import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { alive, COUNT, cli, config, enqueue, project, type Running, work } from './support.ts'
 

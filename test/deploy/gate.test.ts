@@ -346,7 +346,8 @@ test('a worker that cannot answer is held and named; its dead neighbour is taken
   await stage.sql(lease, [mute?.key, '1 hour'])
   await stage.sql(lease, [dead?.key, '1 hour'])
   // Once it is held: before, its neighbour might have written it off already.
-  const die = () => void stage.sql('update :schema.lease set expires_at = clock_timestamp() where worker = $1', [dead?.key])
+  const die = () =>
+    void stage.sql('update :schema.lease set expires_at = clock_timestamp() where worker = $1', [dead?.key])
   const prepared = await prepare(options(stage, { onBegun: die }))
   expect(prepared).toMatchObject({ passed: true, workers: 2, unheard: ['mute:1'], heardMs: null })
   // Its process may be alive all the same.
