@@ -2,6 +2,9 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Beside the table of deaths, of which the ordinary run has a few rows. */
 export const WAYS_TO_DIE = [
+  'test/cli/evidence.test.ts',
+  'test/demo/without-fence.test.ts',
+  'test/engine/isolation-limit.test.ts',
   'test/cli/shutdown-faults.test.ts',
   'test/cli/memory.test.ts',
   'test/kill/stop-points.test.ts',

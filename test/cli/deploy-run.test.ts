@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test as serial, vi } from 'vitest'
 import { openProxy } from '../support/proxy.ts'
 import { until } from '../support/until.ts'
 import { type Deployer, useDeployers } from './deployer.ts'
@@ -10,6 +10,8 @@ import { MAIN, type Running } from './support.ts'
 
 const deployer = useDeployers()
 vi.setConfig({ testTimeout: 120_000 })
+// Most of them wait; each has a stage of its own.
+const test = serial.concurrent
 
 /** A migration that says when it has begun, notes each signal, and takes half a second to roll back; without one, it ends with the file `go`. */
 const MIGRATION = `

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test as serial, vi } from 'vitest'
 import { useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { type CliOptions, COUNT, cli, cliJson, config, MAIN, project, type Running, start } from './support.ts'
@@ -9,6 +9,8 @@ import { type CliOptions, COUNT, cli, cliJson, config, MAIN, project, type Runni
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
+// Most of them wait; each has a stage of its own.
+const test = serial.concurrent
 const TASKS = {
   count: COUNT,
   // Runs until the test lets it end: what must finish keeps its process.
@@ -157,7 +159,7 @@ test('a deploy of one app, or of workers by their names, holds these alone', asy
     // What stands for one letter in SQL stands for itself here.
     [['--workers', `${host}_${pid}`], []],
   ] as const) {
-    const prepared = await sh.json('deploy', 'prepare', ...scope)
+    const prepared = await sh.json('deploy', 'prepare', '--allow-none', ...scope)
     expect(prepared, scope.join(' ')).toMatchObject({ passed: true, workers: meant.length })
     expect(await held(), scope.join(' ')).toEqual(meant)
     await sh.run('deploy', 'finish')
