@@ -5,6 +5,7 @@ export const WAYS_TO_DIE = [
   'test/cli/evidence.test.ts',
   'test/demo/without-fence.test.ts',
   'test/engine/isolation-limit.test.ts',
+  'test/engine/limits.test.ts',
   'test/cli/shutdown-faults.test.ts',
   'test/cli/memory.test.ts',
   'test/kill/stop-points.test.ts',

@@ -1,11 +1,14 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test as serial } from 'vitest'
 import { range } from '../../src/sources.ts'
 import { registerWorker, releaseWorker, revokeWorker } from '../../src/store/workers.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { cli, cliJson, start } from './support.ts'
+
+// Most of them wait; each has a stage of its own.
+const test = serial.concurrent
 
 const stage = useStages()
 const HOSTILE = 'bad \u001b[31mred\u001b[0m \u009b2J \u202e line\nnext postgres://u:s3cret@h/d'

@@ -7,7 +7,7 @@ import { demo, nothingIsLeft, ROWS, start, TIMEOUT } from './support.ts'
 test('every row arrives exactly once, and the faults that could have prevented it happened', {
   timeout: TIMEOUT,
 }, async () => {
-  const { code, verdict, story } = await demo('--every', '1.2s')
+  const { code, verdict, story } = await demo('--every', '2.5s')
   expect(verdict, story).toMatchObject({ rows: ROWS, imported: ROWS, missing: 0, duplicates: 0 })
   expect(code, story).toBe(0)
   expect(verdict.handoffs).toBeGreaterThanOrEqual(5)

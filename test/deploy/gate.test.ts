@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test as serial, vi } from 'vitest'
 import { z } from 'zod'
 import { dryRun } from '../../src/deploy/gate/dry-run.ts'
 import { type Progress, prepare } from '../../src/deploy/gate/prepare.ts'
@@ -12,6 +12,8 @@ import { end, options } from './support.ts'
 
 const stages = useStages()
 vi.setConfig({ testTimeout: 120_000 })
+// Most of them wait; each has a stage of its own.
+const test = serial.concurrent
 
 /** Tasks of each mode, whose runs the test lets end. */
 function shop(stage: Stage) {
@@ -318,7 +320,8 @@ test('ten that begin at once: one holds, nine hear of it', async () => {
     if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'HF_DEPLOY_OVERLAP' })
 })
 
-test('without notifications it is only slower', async () => {
+// What it sets in the environment is everybody's.
+serial('without notifications it is only slower', async () => {
   await using stage = await stages()
   vi.stubEnv('HOLDFAST_LISTEN_URL', 'off')
   const shopped = shop(stage)

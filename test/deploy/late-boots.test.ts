@@ -7,7 +7,7 @@ import { end, prepared } from './support.ts'
 const stages = useStages()
 vi.setConfig({ testTimeout: 180_000 })
 
-const GATES = 10
+const GATES = 5
 const BOOTS = 20
 const SEED = Number(process.env['HOLDFAST_KILL_SEED'] ?? Math.floor(Math.random() * 1e9))
 

@@ -298,8 +298,8 @@ test('an isolated iteration that stands still goes alone, and goes on from its c
 test('what a run leaves behind and throws later is not the fault of the next one', async () => {
   await using yard = await openYard()
   // Both wait, so that the second begins at once when the first has ended: its process does not live long.
-  const bomb = await yard.jobs.enqueue(inProcess, { deed: 'leave a bomb' })
-  const next = await yard.jobs.enqueue(inProcess, { deed: 'stay a while' })
+  const bomb = await yard.jobs.enqueue(inProcessRoomy, { deed: 'leave a bomb' })
+  const next = await yard.jobs.enqueue(inProcessRoomy, { deed: 'stay a while' })
   await using worker = await yard.worker({ CONCURRENCY: '1' })
   await yard.stage.ended(bomb.id)
   const ended = await yard.stage.ended(next.id)
