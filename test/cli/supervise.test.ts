@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
-import { expect, test as serial, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { isRunning, kill } from '../support/processes.ts'
 import { openProxy } from '../support/proxy.ts'
 import { useStages } from '../support/stage.ts'
@@ -12,8 +12,6 @@ import { alive, COUNT, cli, config, enqueue, project, type Running, work } from 
 const stage = useStages()
 // Processes that start processes, on a machine that is busy with other tests.
 vi.setConfig({ testTimeout: 120_000 })
-// Most of them wait; each has a stage of its own.
-const test = serial.concurrent
 const TASKS = {
   count: COUNT,
   poison: `jobs.task({ name: 'poison', run() { process.exit(3) } })`,
