@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test as serial, vi } from 'vitest'
+import { strike } from '../support/processes.ts'
 import { openProxy } from '../support/proxy.ts'
 import { until } from '../support/until.ts'
 import { type Deployer, useDeployers } from './deployer.ts'
@@ -71,7 +72,7 @@ test('what does not go away below a stopped command keeps the deploy held, and i
   expect(await run.ended(60_000)).toBe(1)
   expect(run.stderr).toMatch(/stays held .* was ended by SIGTERM, .* still runs after 20s \(process group \d+\)/)
   expect(await d.deploy()).toMatchObject({ state: 'held' })
-  process.kill(-Number(/process group (\d+)/.exec(run.stderr)?.[1]), 'SIGKILL')
+  strike(-Number(/process group (\d+)/.exec(run.stderr)?.[1]), 'SIGKILL')
 })
 
 test('Ctrl-C at a terminal reaches the command once', async () => {

@@ -135,12 +135,12 @@ export function spawnWorkerProcess(settings: WorkerSettings): WorkerProcess {
 
   const worker: WorkerProcess = {
     get pid() {
-      return Number(log.find((line) => READY.test(line.msg))?.['pid'] ?? child.pid ?? -1)
+      return Number(log.find((line) => READY.test(line.msg))?.['pid'] ?? child.pid)
     },
     get pids() {
       return log.filter((line) => READY.test(line.msg)).map((line) => Number(line['pid'] ?? child.pid))
     },
-    root: child.pid ?? -1,
+    root: Number(child.pid),
     log,
     noise,
     verdicts,

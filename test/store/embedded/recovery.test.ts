@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../../src/store/embedded/embedded.ts'
+import { strike } from '../../support/processes.ts'
 import { answers, ask, end, keepersOf, makeProject, openSession, until } from './processes.ts'
 
 // Real disks and processes: quick by itself, slow beside others.
@@ -44,8 +45,8 @@ test('a killed server is started again under its users, with what was committed'
   await using project = await makeProject()
   await using open = await openEmbedded({ folder: project.folder })
   await ask(open.url, 'create table kept as select 1 as n')
-  const pid = (await project.serverPid()) ?? 0
-  process.kill(pid, 'SIGKILL')
+  const pid = await project.serverPid()
+  strike(pid, 'SIGKILL')
   await until(() => answers(open.url), 'the server answers again')
   expect(await project.serverPid()).not.toBe(pid)
   expect(await ask(open.url, 'select n from kept')).toEqual([{ n: 1 }])
@@ -58,7 +59,7 @@ test('a start after everything was killed recovers what was committed', async ()
   await ask(url, 'create table kept as select 1 as n')
   await until(async () => (await keepersOf(project.folder)).length === 1, 'there is a keeper')
   for (const keeper of await keepersOf(project.folder)) process.kill(keeper, 'SIGKILL')
-  process.kill((await project.serverPid()) ?? 0, 'SIGKILL')
+  strike(await project.serverPid(), 'SIGKILL')
   await starter.kill()
 
   await using next = await openEmbedded({ folder: project.folder })
@@ -82,7 +83,7 @@ test('a start waits for the sessions of a killed server to end', async () => {
   const { url } = await starter.opened()
   const session = await openSession(url)
   process.kill(session.pid, 'SIGSTOP')
-  process.kill((await project.serverPid()) ?? 0, 'SIGKILL')
+  strike(await project.serverPid(), 'SIGKILL')
   await starter.kill()
   await until(async () => (await project.serverPid()) === undefined, 'the server is dead')
   const opening = openEmbedded({ folder: project.folder })

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { openEmbedded } from '../../../src/store/embedded/embedded.ts'
+import { strike } from '../../support/processes.ts'
 import { answers, ask, keepersOf, makeProject, until } from './processes.ts'
 
 // Real disks and processes: quick by itself, slow beside others.
@@ -93,7 +94,7 @@ test('a Ctrl-C in the terminal ends the program and leaves the server to the oth
   const pid = await project.serverPid()
   await using _other = await openEmbedded({ folder: project.folder, temporary: true })
   const gone = once(starter.child, 'close')
-  process.kill(-(starter.child.pid ?? 0), 'SIGINT')
+  strike(-Number(starter.child.pid), 'SIGINT')
   // `close` also says that neither the server nor the keeper holds the program's output open.
   await gone
   expect(await project.serverPid()).toBe(pid)
