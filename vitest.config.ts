@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export const WAYS_TO_DIE = [
   'test/cli/evidence.test.ts',
   'test/demo/without-fence.test.ts',
+  'test/engine/isolation.test.ts',
   'test/engine/isolation-limit.test.ts',
   'test/engine/limits.test.ts',
   'test/cli/shutdown-faults.test.ts',
