@@ -118,7 +118,8 @@ const SIGNALS: readonly Way[] = [
     strike: ({ worker }) => worker.signal('SIGKILL'),
     struck: 'Stopping by the end of its supervisor',
     ends: KILLED,
-    evidence: { ...STOPPED, ...VANISHED },
+    // No deploy asked for it: nobody starts it again, as far as it knows.
+    evidence: { 'handed off': { shown: /interrupted .*drain/ }, ...VANISHED },
   },
   {
     name: 'SIGKILL of supervisor and worker process together',
