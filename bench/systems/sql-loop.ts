@@ -42,7 +42,7 @@ export const sqlLoop: System = {
         marks.raise(jobs)
         for (const job of jobs) onJob(JSON.parse(job.input ?? 'null') as Payload)
         await completing
-        const ended = jobs.map(({ id, run }) => ({ id, run, result: null }))
+        const ended = jobs.map(({ id, run, tid }) => ({ id, run, tid, result: null }))
         completing = complete(db, ended, history, { worker, claims: [number] })
       }
       await completing

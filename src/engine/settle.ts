@@ -1,4 +1,5 @@
 import { closeClaims } from '../store/claims.ts'
+import { STATE_CODES } from '../store/codes.ts'
 import type { Database } from '../store/db.ts'
 import { isConnectionTrouble, isWorthAnotherTry, wasNeverSent } from '../store/db-errors.ts'
 import {
@@ -31,6 +32,8 @@ export type Settlement =
  * server will not have it; whoever releases the worker gives the job back.
  */
 export type Fate = 'written' | 'refused' | 'unwritten'
+
+type FateOf = (id: string) => Fate
 
 interface Item extends LetGo {
   readonly settlement: Settlement
@@ -119,38 +122,37 @@ export class Settler {
 
   async #write(ledger: Ledger, items: readonly Item[]): Promise<void> {
     const emptied = ledger.letGo(items)
-    const fates = await this.#untilWritten(ledger, items, emptied)
+    const fateOf = await this.#untilWritten(ledger, items, emptied)
     ledger.forget([...emptied.sure, ...emptied.unsure])
     for (const item of items) {
       this.#unsettled--
-      item.done(fates.get(item.id) ?? 'unwritten')
+      item.done(fateOf(item.id))
     }
     this.#options.onSettled()
   }
 
-  async #untilWritten(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Map<string, Fate>> {
+  async #untilWritten(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<FateOf> {
     const { worker } = ledger
     const written = new Set<string>()
     /** Of those that the last statements did not name. */
     let others: Fate = 'refused'
-    const fates = (): Map<string, Fate> =>
-      new Map(items.map(({ id }) => [id, written.has(id) ? ('written' as const) : others]))
+    const fateOf: FateOf = (id) => (written.has(id) ? 'written' : others)
     for (let pause = RETRY_FIRST_MS; ; pause = Math.min(pause * 2, RETRY_MOST_MS)) {
       try {
         await this.#send(items, { worker, claims: emptied.sure }, written)
         // The row of a job that this worker may still hold must stay: whoever empties the ledger finds the job by nothing else.
         if (emptied.unsure.length > 0) await closeClaims(this.#options.db, worker, emptied.unsure)
-        return fates()
+        return fateOf
       } catch (error) {
         this.#options.onTrouble(error)
         if (!isWorthAnotherTry(error)) {
           if (items.length > 1) return this.#separately(ledger, items, emptied)
           others = 'unwritten'
-          return fates()
+          return fateOf
         }
         if (!ledger.held) {
           others = 'unwritten'
-          return fates()
+          return fateOf
         }
         // What was written, and not answered, refuses the second time.
         if (isConnectionTrouble(error) && !wasNeverSent(error)) others = 'written'
@@ -160,14 +162,15 @@ export class Settler {
   }
 
   /** The server refused the batch for what one of them holds: one bad row must not stop the others. */
-  async #separately(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<Map<string, Fate>> {
+  async #separately(ledger: Ledger, items: readonly Item[], emptied: Emptied): Promise<FateOf> {
     const fates = new Map<string, Fate>()
     for (const item of items) {
-      for (const [id, fate] of await this.#untilWritten(ledger, [item], NONE)) fates.set(id, fate)
+      const fateOf = await this.#untilWritten(ledger, [item], NONE)
+      fates.set(item.id, fateOf(item.id))
     }
     const closing = closeClaims(this.#options.db, ledger.worker, [...emptied.sure, ...emptied.unsure])
     await closing.catch((error: unknown) => this.#options.onTrouble(error))
-    return fates
+    return (id) => fates.get(id) ?? 'unwritten'
   }
 
   async #send(items: readonly Item[], closing: Closing, written: Set<string>): Promise<void> {
@@ -186,13 +189,18 @@ export class Settler {
     }
     // The claims are closed by the last statement: a ledger row must never vanish before its jobs are let go.
     const open: Closing = { worker: closing.worker, claims: [] }
-    const last =
-      backs.length > 0 ? 'backs' : delays.length > 0 ? 'delays' : finishes.length > 0 ? 'finishes' : 'completions'
-    if (completions.length > 0 || last === 'completions') {
-      for (const id of await complete(db, completions, keepCompleted, last === 'completions' ? closing : open))
-        written.add(id)
+    if (completions.length > 0) {
+      const alone = backs.length + delays.length + finishes.length === 0
+      const missed = await complete(db, completions, keepCompleted, alone ? closing : open)
+      for (const { id, run, result } of completions) {
+        if (!missed.has(id)) written.add(id)
+        // Its row has moved, or is not this run's any more: its id will tell.
+        else finishes.push({ id, run, result, state: STATE_CODES.completed, error: null, keep: keepCompleted })
+      }
+      if (alone && missed.size === 0) return
     }
-    if (finishes.length > 0) {
+    const last = backs.length > 0 ? 'backs' : delays.length > 0 ? 'delays' : 'finishes'
+    if (finishes.length > 0 || last === 'finishes') {
       for (const id of await finish(db, finishes, last === 'finishes' ? closing : open)) written.add(id)
     }
     if (delays.length > 0) {

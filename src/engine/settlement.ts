@@ -8,7 +8,7 @@ import type { Settlement } from './settle.ts'
 
 /** From the plan to what is written: the fence, the numbers of the states, texts. */
 export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: boolean): Settlement {
-  const { id, run } = attempt.job
+  const { id, run, tid } = attempt.job
   const finish = (
     state: number,
     error: object | null,
@@ -56,8 +56,10 @@ export function settlementOf(attempt: Attempt, plan: SettlePlan, keepCompleted: 
 
   switch (plan.kind) {
     case 'complete':
-      if (attempt.hasTraces) return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
-      return { kind: 'complete', write: { id, run, result: plan.result } }
+      // A start on record has moved its row.
+      if (attempt.hasTraces || attempt.mayHaveStarted)
+        return finish(STATE_CODES.completed, null, plan.result, keepCompleted)
+      return { kind: 'complete', write: { id, run, tid, result: plan.result } }
     case 'fail':
       return finish(
         STATE_CODES.failed,

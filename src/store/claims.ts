@@ -6,6 +6,8 @@ import { type Fence, fenceArrays } from './fence.ts'
 export interface Claimed {
   readonly id: string
   readonly run: number
+  /** Where its row lay after the claim: quicker than its id, and only a hint. */
+  readonly tid: string
   readonly task: string
   readonly version: number
   readonly input: string | null
@@ -39,9 +41,17 @@ export interface ClaimRequest {
   readonly bands: readonly Band[]
 }
 
-interface ClaimRow extends Omit<Claimed, 'position' | 'queue' | 'claim' | 'expired'> {
-  position: string
-  expired: boolean | null
+/** What differs from job to job; `more` is null where nothing else does. */
+interface ClaimRow extends Pick<Claimed, 'id' | 'run' | 'tid' | 'task' | 'input'> {
+  readonly position: string
+  readonly more: More | null
+}
+
+type More = Omit<Claimed, keyof ClaimRow | 'queue' | 'claim'>
+
+const NOTHING_MORE: More = {
+  ...{ lane: 1, priority: 5, version: 1, expired: false },
+  ...{ failures: 0, interruptions: 0, crashes: 0, losses: 0 },
 }
 
 export async function claim(db: Database, request: ClaimRequest): Promise<Claimed[]> {
@@ -73,8 +83,8 @@ export async function heldBy(db: Database, worker: number): Promise<Held[]> {
   return db.run<Held>('held_jobs', [worker])
 }
 
-function held(row: ClaimRow, queue: string, claim: number): Claimed {
-  return Object.assign(row, { position: Number(row.position), expired: row.expired === true, queue, claim })
+function held({ id, run, tid, task, input, position, more }: ClaimRow, queue: string, claim: number): Claimed {
+  return { id, run, tid, task, input, position: Number(position), queue, claim, ...(more ?? NOTHING_MORE) }
 }
 
 export async function closeClaims(db: Database, worker: number, claims: readonly number[]): Promise<void> {

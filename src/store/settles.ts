@@ -1,5 +1,5 @@
 import type { When } from '../model/when.ts'
-import { plainArray, whenArrays } from './arrays.ts'
+import { nameArray, plainArray, whenArrays } from './arrays.ts'
 import type { Database, Queryable } from './db.ts'
 import { type Fence, fenceArrays } from './fence.ts'
 
@@ -10,21 +10,26 @@ export interface Closing {
 }
 
 export interface Complete extends Fence {
+  /** Where the claim put its row. */
+  readonly tid: string
   /** JSON text. */
   readonly result: string | null
 }
 
-/** Ends completed jobs that have no saved progress: the hot path of `finish`. */
+/**
+ * Ends completed jobs that have no saved progress: the hot path of `finish`. Resolves with the ids that were not, for they were no longer where
+ * the claim had put them; the claims are closed only when there are none.
+ */
 export async function complete(
   db: Database,
   jobs: readonly Complete[],
   keep: boolean,
   closing: Closing,
-): Promise<Set<string>> {
-  const results = textArray(jobs, (job) => job.result)
+): Promise<ReadonlySet<string>> {
   const rows = await db.run<{ id: string }>('complete', [
     ...fenceArrays(jobs),
-    results,
+    nameArray(jobs.map((job) => job.tid)),
+    textArray(jobs, (job) => job.result),
     keep,
     closing.worker,
     plainArray(closing.claims),

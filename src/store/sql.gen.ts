@@ -72,13 +72,15 @@ select id, 'running' from asked`,
   update :schema.job j
   set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
   from picked where j.ctid = picked.tid
-  returning j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
-    j.expires_at <= clock_timestamp() as expired
+  returning j.id, j.run, j.ctid as tid, j.task, j.input::text as input, j.position,
+    case when j.run > 1 or j.lane <> 1 or j.priority <> 5 or j.version <> 1 or j.expires_at is not null then json_build_object(
+      'lane', j.lane, 'priority', j.priority, 'version', j.version, 'failures', j.failures, 'interruptions', j.interruptions,
+      'crashes', j.crashes, 'losses', j.losses, 'expired', coalesce(j.expires_at <= clock_timestamp(), false)) end as more
 ), noted as (
   insert into :schema.ledger (worker, claim, ids, runs)
   select $1, $2, array_agg(id), array_agg(run) from claimed having count(*) > 0
 )
-select id, run, task, version, input, failures, interruptions, crashes, losses, lane, priority, position, expired from claimed`,
+select id, run, tid, task, input, position, more from claimed`,
   close_claims: `delete from :schema.ledger l
 where l.worker = $1 and l.claim = any($2::bigint[])
   and not exists (
@@ -86,26 +88,23 @@ where l.worker = $1 and l.claim = any($2::bigint[])
     cross join lateral (select * from :schema.job where id = k.id limit 1) as j
     where j.run = k.run and j.state > 0
   )`,
-  complete: `with found as materialized (
-  select k.run, k.result, j.tid
-  from unnest($1::uuid[], $2::int[], $3::text[]) as k(id, run, result)
-  cross join lateral (select ctid as tid from :schema.job where id = k.id limit 1) as j
-), ended as (
+  complete: `with ended as (
   delete from :schema.job j
-  using found k
-  where j.ctid = k.tid and j.run = k.run and j.state > 0
+  using unnest($1::uuid[], $2::int[], $3::tid[], $4::text[]) as k(id, run, tid, result)
+  where j.ctid = k.tid and j.id is not distinct from k.id and j.run = k.run and j.state = 1
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority,
-    j.state = 2 as once, j.version, j.queue, j.task, j.input, k.result::json as result
+    j.version, j.queue, j.task, j.input, k.result::json as result
 ), closed as (
-  delete from :schema.ledger where worker = $5 and claim = any($6::bigint[])
+  delete from :schema.ledger where worker = $6 and claim = any($7::bigint[]) and (select count(*) from ended) = cardinality($1::uuid[])
 ), kept as (
   insert into :schema.history (id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, state, priority, version,
-    at_most_once, queue, task, input, result)
-  select id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, 20, priority, version, once, queue, task, input, result
+    queue, task, input, result)
+  select id, created_at, started_at, run, worker, interruptions, losses, failures, crashes, 20, priority, version, queue, task, input, result
   from ended
-  where $4::boolean
+  where $5::boolean
 )
-select id from ended`,
+select id from unnest($1::uuid[]) as k(id)
+where (select count(*) from ended) < cardinality($1::uuid[]) and not exists (select from ended e where e.id = k.id)`,
   count_ready: `with recursive known(queue) as (
   (select j.queue from :schema.job j order by j.queue limit 1)
   union all
@@ -739,11 +738,12 @@ where m.position < excluded.position`,
 select case when $1 or deep then 0 else floor end::text as floor from tick
 union all
 select '0' where $1 and not exists (select from tick)`,
-  read_claim: `select l.claim, j.queue, j.id, j.run, j.task, j.version, j.input::text as input, j.failures, j.interruptions, j.crashes, j.losses, j.lane, j.priority, j.position,
-  j.expires_at <= clock_timestamp() as expired
+  read_claim: `select l.claim, j.queue, j.id, j.run, j.ctid as tid, j.task, j.input::text as input, j.position, json_build_object(
+    'lane', j.lane, 'priority', j.priority, 'version', j.version, 'failures', j.failures, 'interruptions', j.interruptions,
+    'crashes', j.crashes, 'losses', j.losses, 'expired', coalesce(j.expires_at <= clock_timestamp(), false)) as more
 from :schema.ledger l
 cross join unnest(l.ids, l.runs) as k(id, run)
-cross join lateral (select * from :schema.job where id = k.id limit 1) as j
+cross join lateral (select ctid, * from :schema.job where id = k.id limit 1) as j
 where l.worker = $1 and not l.claim = any($2::bigint[]) and j.run = k.run and j.state = 1 and j.worker = $1`,
   read_floor: `select h.floor, w.xmin::text as permit
 from :schema.horizon h
@@ -1186,6 +1186,8 @@ create table :schema.ledger (
   runs    integer[] not null,
   primary key (worker, claim)
 );
+-- 500 ids are over the size from which a value is compressed: that was an eighth of a claim's time, and ids hardly get smaller by it.
+alter table :schema.ledger alter column ids set storage external;
 
 -- Saved progress of iterations. It lives until the job ends; a failed job's cursor goes to \`history\`, and comes back on a manual retry.
 -- \`moved\`: the last run that moved the cursor on (0: none; a plain task's progress has no cursor to go on from), and how often the job had

@@ -19,9 +19,15 @@ function closedBy({ values }: Call): string {
   return String(values.at(-1))
 }
 
-function settlerWith(
-  answer: (call: Call) => unknown[] | Promise<unknown[]> = (call) => idsOf(call).map((id) => ({ id })),
-) {
+/** As the database answers: `complete` names what it did not end, the others what they did. */
+function answered(call: Call, ...gone: readonly string[]): { id: string }[] {
+  const named = (id: string) => gone.includes(id) === (call.name === 'complete')
+  return idsOf(call)
+    .filter(named)
+    .map((id) => ({ id }))
+}
+
+function settlerWith(answer: (call: Call) => unknown[] | Promise<unknown[]> = (call) => answered(call)) {
   const fake = fakeDatabase(answer)
   const troubles: unknown[] = []
   const fates = new Map<string, Fate>()
@@ -45,7 +51,7 @@ function settlerWith(
 }
 
 function completed(id: string): Settlement {
-  return { kind: 'complete', write: { id, run: 1, result: null } }
+  return { kind: 'complete', write: { id, run: 1, tid: '(0,1)', result: null } }
 }
 
 function failed(id: string): Settlement {
@@ -69,7 +75,7 @@ test('what ends while a batch is on its way goes with the next one, at most 500 
   const { promise, resolve } = Promise.withResolvers<void>()
   const { settler, claim, calls } = settlerWith(async (call) => {
     await promise
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   const ids = Array.from({ length: 1_200 }, (_, n) => `j${n}`)
   const end = claim('first', ...ids)
@@ -100,11 +106,26 @@ test('the ledger row goes with the last write of its claim, never before', async
   expect(ledger.known()).toEqual([])
 })
 
+test('what is not where its claim put it is ended by its id, and that closes the claims', async () => {
+  const { settler, claim, calls, fates } = settlerWith((call) =>
+    call.name === 'complete' ? [{ id: 'b' }] : answered(call),
+  )
+  const end = claim('a', 'b')
+  for (const id of ['a', 'b']) end(id)
+  await settler.idle()
+  expect(calls.map((call) => [call.name, idsOf(call), closedBy(call)])).toEqual([
+    // Which closes them only if it has ended all of its jobs.
+    ['complete', ['a', 'b'], '{1}'],
+    ['finish', ['b'], '{1}'],
+  ])
+  expect(Object.fromEntries(fates)).toEqual({ a: 'written', b: 'written' })
+})
+
 test('a claim stays known until its end is written: what is being settled is no stranger', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const { settler, claim, ledger } = settlerWith(async (call) => {
     await promise
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   claim('a')('a')
   await sleep(5)
@@ -126,13 +147,13 @@ test('a claim with a run that may still be held in the database is closed only a
   ])
   claim('c')('c', { kind: 'close', sure: true })
   await settler.idle()
-  expect(calls.slice(2).map((call) => [call.name, closedBy(call)])).toEqual([['complete', '{2}']])
+  expect(calls.slice(2).map((call) => [call.name, closedBy(call)])).toEqual([['finish', '{2}']])
 })
 
 test('one row that the server refuses does not stop the others, and closes no claim of theirs', async () => {
   const { settler, claim, calls, troubles } = settlerWith((call) => {
     if (idsOf(call).includes('bad')) throw Object.assign(new Error('invalid'), { code: '22P02' })
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   const end = claim('a', 'bad', 'c', 'still running')
   for (const id of ['a', 'bad', 'c']) end(id)
@@ -150,7 +171,7 @@ test('tries again while the lease holds, and gives up with it', async () => {
   let failing = 3
   const first = settlerWith((call) => {
     if (failing-- > 0) throw DOWN
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   first.claim('a')('a')
   await first.settler.idle()
@@ -168,7 +189,7 @@ test('tries again while the lease holds, and gives up with it', async () => {
 
 test('wakes others for what was handed back', async () => {
   const { settler, claim, of } = settlerWith((call) =>
-    call.name === 'hand_back' ? [{ id: 'a', queue: 'bulk' }] : idsOf(call).map((id) => ({ id })),
+    call.name === 'hand_back' ? [{ id: 'a', queue: 'bulk' }] : answered(call),
   )
   claim('a')('a', handedBack('a'))
   await settler.idle()
@@ -183,7 +204,7 @@ test.for([
   let failing = 2
   const { settler, claim, calls, troubles } = settlerWith((call) => {
     if (failing-- > 0) throw error
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   const end = claim('a', 'b')
   end('a')
@@ -198,7 +219,7 @@ test.for([
 })
 
 test('says of each what became of it', async () => {
-  const refusing = settlerWith((call) => idsOf(call).flatMap((id) => (id === 'gone' ? [] : [{ id }])))
+  const refusing = settlerWith((call) => answered(call, 'gone'))
   const end = refusing.claim('a', 'gone', 'inside')
   for (const id of ['a', 'gone']) end(id)
   end('inside', { kind: 'close', sure: true })
@@ -207,7 +228,7 @@ test('says of each what became of it', async () => {
 
   const bad = settlerWith((call) => {
     if (idsOf(call).includes('bad')) throw Object.assign(new Error('invalid'), { code: '22P02' })
-    return idsOf(call).map((id) => ({ id }))
+    return answered(call)
   })
   const endThose = bad.claim('a', 'bad')
   for (const id of ['a', 'bad']) endThose(id)
@@ -221,8 +242,8 @@ test('what was sent without an answer and is refused the second time was written
     [new HoldfastError('HF_DATABASE_REFUSED', 'password'), 'refused'],
   ] as const) {
     let failing = true
-    const { settler, claim, fates } = settlerWith(() => {
-      if (!failing) return []
+    const { settler, claim, fates } = settlerWith((call) => {
+      if (!failing) return answered(call, 'a')
       failing = false
       throw error
     })

@@ -47,7 +47,7 @@ const POINTS: readonly Point[] = [
   },
   { statement: 'complete', task: 'plain', message: { run: 2, losses: 1, begins: 2 }, answer: { run: 1, begins: 1 } },
   {
-    statement: 'complete',
+    statement: 'finish',
     task: 'once',
     message: { state: 'lost', run: 1, losses: 1, begins: 1 },
     answer: { run: 1, begins: 1 },

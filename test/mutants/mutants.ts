@@ -30,6 +30,7 @@ function drop(statement: string, without: string, text: string, becomes = '', ca
 }
 
 const BATCH = 'where j.ctid = k.tid and j.run = k.run and j.state'
+const PLACE = 'where j.ctid = k.tid and j.id is not distinct from k.id and j.run = k.run and j.state = 1'
 const SINGLE = 'where j.id = $1 and j.run = $2 and j.state > 0'
 const HELD = 'where id = $1 and run = $2 and state > 0 for share'
 
@@ -38,7 +39,11 @@ const HELD = 'where id = $1 and run = $2 and state > 0 for share'
  * redundant by intention, and nothing could notice.
  */
 export const MUTANTS: readonly Mutant[] = [
-  ...fence('complete', `${BATCH} > 0`, ' and j.run = k.run', ' and j.state > 0'),
+  ...fence('complete', PLACE, ' and j.run = k.run', ' and j.state = 1'),
+  drop('complete', 'id', PLACE, PLACE.replace(' and j.id is not distinct from k.id', ''), ['contract']),
+  drop('complete', 'all before their claims', ' and (select count(*) from ended) = cardinality($1::uuid[])', '', [
+    'contract',
+  ]),
   ...fence('finish', `${BATCH} > 0`, ' and j.run = k.run', ' and j.state > 0'),
   ...fence('finish_tx', SINGLE, ' and j.run = $2', ' and j.state > 0'),
   ...fence('delay', `${BATCH} = 1`, ' and j.run = k.run', ' and j.state = 1'),

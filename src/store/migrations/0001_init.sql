@@ -152,6 +152,8 @@ create table :schema.ledger (
   runs    integer[] not null,
   primary key (worker, claim)
 );
+-- 500 ids are over the size from which a value is compressed: that was an eighth of a claim's time, and ids hardly get smaller by it.
+alter table :schema.ledger alter column ids set storage external;
 
 -- Saved progress of iterations. It lives until the job ends; a failed job's cursor goes to `history`, and comes back on a manual retry.
 -- `moved`: the last run that moved the cursor on (0: none; a plain task's progress has no cursor to go on from), and how often the job had

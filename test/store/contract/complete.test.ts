@@ -1,12 +1,20 @@
 import { expect } from 'vitest'
 import { start } from '../../../src/store/claims.ts'
 import { complete } from '../../../src/store/settles.ts'
-import { expectPlan, refusesStaleFences, test } from './support.ts'
+import { expectPlan, refusesStaleFences, type Store, test } from './support.ts'
+
+const NONE = new Set()
+
+/** Where the row lies now, whatever its run was told. */
+async function placeOf(store: Store, id: string): Promise<string> {
+  const [row] = await store.rows<{ tid: string }>('select ctid as tid from holdfast.job where id = $1', [id])
+  return row?.tid ?? '(0,1)'
+}
 
 test('moves jobs to the history with their results, and closes claims', async ({ store }) => {
-  const { id, run, worker, claim } = await store.running({ input: '{"a":1}' })
-  const ended = await complete(store.db, [{ id, run, result: '{"b":2}' }], true, { worker, claims: [claim] })
-  expect(ended).toEqual(new Set([id]))
+  const { id, run, tid, worker, claim } = await store.running({ input: '{"a":1}' })
+  const missed = await complete(store.db, [{ id, run, tid, result: '{"b":2}' }], true, { worker, claims: [claim] })
+  expect(missed).toEqual(NONE)
   const row = await store.job(id)
   expect(row).toMatchObject({
     table: 'history',
@@ -23,32 +31,54 @@ test('moves jobs to the history with their results, and closes claims', async ({
 })
 
 test('keeps no row when none is wanted', async ({ store }) => {
-  const { id, run, worker } = await store.running()
-  expect(await complete(store.db, [{ id, run, result: null }], false, { worker, claims: [] })).toEqual(new Set([id]))
+  const { id, run, tid, worker } = await store.running()
+  expect(await complete(store.db, [{ id, run, tid, result: null }], false, { worker, claims: [] })).toEqual(NONE)
   await expect(store.job(id)).rejects.toThrow()
 })
 
-test('remembers that a job was one that starts at most once', async ({ store }) => {
+test('names what is not where its claim put it, and closes no claim then', async ({ store }) => {
+  const [there, moved] = [await store.running(), await store.running()]
+  // Any write moves a row.
+  await store.rows('update holdfast.job set version = 2 where id = $1', [moved.id])
+  const jobs = [there, moved].map(({ id, run, tid }) => ({ id, run, tid, result: null }))
+  const claims = [there.claim]
+  expect(await complete(store.db, jobs, true, { worker: there.worker, claims })).toEqual(new Set([moved.id]))
+  expect(await store.job(there.id)).toMatchObject({ state: 20 })
+  expect(await store.job(moved.id)).toMatchObject({ state: 1 })
+  expect(await store.of('ledger', 'worker', there.worker)).toHaveLength(1)
+})
+
+test('ends no other job that lies where it is told to look', async ({ store }) => {
+  const [gone, other] = [await store.running(), await store.running()]
+  const jobs = [{ id: gone.id, run: other.run, tid: other.tid, result: null }]
+  expect(await complete(store.db, jobs, true, { worker: gone.worker, claims: [] })).toEqual(new Set([gone.id]))
+  expect(await store.job(other.id)).toMatchObject({ state: 1 })
+})
+
+test('leaves a job whose start is on record to `finish`, which remembers that', async ({ store }) => {
   const job = await store.running()
   await start(store.db, [job])
-  await complete(store.db, [{ ...job, result: null }], true, { worker: job.worker, claims: [] })
-  expect(await store.job(job.id)).toMatchObject({ state: 20, at_most_once: true })
+  const write = { ...job, tid: await placeOf(store, job.id), result: null }
+  expect(await complete(store.db, [write], true, { worker: job.worker, claims: [] })).toEqual(new Set([job.id]))
+  expect(await store.job(job.id)).toMatchObject({ state: 2 })
 })
 
 test('writes nothing twice when its answer was lost and it is sent again', async ({ store }) => {
-  const { id, run, worker } = await store.running()
-  await complete(store.db, [{ id, run, result: '1' }], true, { worker, claims: [] })
-  expect(await complete(store.db, [{ id, run, result: '1' }], true, { worker, claims: [] })).toEqual(new Set())
+  const { id, run, tid, worker } = await store.running()
+  await complete(store.db, [{ id, run, tid, result: '1' }], true, { worker, claims: [] })
+  const again = await complete(store.db, [{ id, run, tid, result: '1' }], true, { worker, claims: [] })
+  expect(again).toEqual(new Set([id]))
   expect(await store.job(id)).toMatchObject({ state: 20 })
 })
 
-refusesStaleFences(
-  ({ db }, fence) => complete(db, [{ ...fence, result: '"stale"' }], true, { worker: -1, claims: [] }),
-  new Set(),
-)
+refusesStaleFences(async (store, fence) => {
+  const write = { ...fence, tid: await placeOf(store, fence.id), result: '"stale"' }
+  const missed = await complete(store.db, [write], true, { worker: -1, claims: [] })
+  return missed.has(fence.id) ? 'refused' : 'written'
+}, 'refused')
 
-test('finds jobs by job_pkey, at a million rows', async ({ store }) => {
-  const { ids, runs, worker } = await store.holding(500)
-  const plan = await store.plan('complete', [ids, runs, [], true, worker, [1]])
-  expectPlan(plan, { uses: ['job_pkey', 'ledger_pkey'], pages: 4_500 })
+test('goes to the rows themselves, at a million rows', async ({ store }) => {
+  const { ids, runs, tids, worker } = await store.holding(500)
+  const plan = await store.plan('complete', [ids, runs, tids, [], true, worker, [1]])
+  expectPlan(plan, { uses: ['ledger_pkey'], pages: 2_500 })
 })

@@ -103,12 +103,12 @@ export class Store {
   }
 
   /** `most` of the million, held by a worker: what its settle statements are planned with. */
-  async holding(most: number): Promise<{ worker: number; ids: string[]; runs: number[] }> {
+  async holding(most: number): Promise<{ worker: number; ids: string[]; runs: number[]; tids: string[] }> {
     const worker = await this.worker()
     const bands = [{ lane: 1, priority: 5, mark: somewhere(), most }]
     const jobs = await claim(this.db, { worker, claim: 1, queue: 'million', tasks: '{common}', most, bands })
     expect(jobs).toHaveLength(most)
-    return { worker, ids: jobs.map((job) => job.id), runs: jobs.map((job) => job.run) }
+    return { worker, ids: jobs.map(({ id }) => id), runs: jobs.map(({ run }) => run), tids: jobs.map(({ tid }) => tid) }
   }
 
   /** Where a job is: its row, with the name of its table; the test fails unless it is in exactly one. */

@@ -134,7 +134,7 @@ describe('a settle whose answer was lost is sent again, and writes once:', () =>
     completion: {
       state: 'completed',
       outcomes: [],
-      settlement: (id) => ({ kind: 'complete', write: { id, run: 1, result: '1' } }),
+      settlement: (id) => ({ kind: 'complete', write: { id, run: 1, tid: '(0,1)', result: '1' } }),
     },
     failure: { state: 'failed', outcomes: ['failed'], settlement: (id) => ({ kind: 'finish', write: write(id) }) },
     retry: { state: 'retrying', outcomes: ['failed'], settlement: (id) => ({ kind: 'delay', write: away(id) }) },
