@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { Snooze, type Source } from '../../src/index.ts'
 import { pages, range } from '../../src/sources.ts'
 import { pauseJob, resumeJob } from '../../src/store/operations.ts'
+import { openProxy } from '../support/proxy.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { deployOver, gate, test, upTo } from './support.ts'
@@ -32,6 +33,32 @@ test('an interruption uses up no retry, and the job can be claimed at once', asy
   expect(await stage.sql('select lane from :schema.job')).toEqual([{ lane: 0 }])
   await stage.start(app)
   expect(await stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, interruptions: 1 })
+})
+
+test('what is handed off is not taken again by a claim of the same worker that was on its way', async () => {
+  await using stage = await stages()
+  await using proxy = await openProxy(stage.database)
+  const jobs = stage.holdfast({ database: proxy.url })
+  const begun = gate()
+  const work = jobs.iteration({
+    name: 'work',
+    items: () => range(0, 1_000),
+    async each() {
+      begun.open()
+      await sleep(10)
+    },
+  })
+  const worker = await stage.start(jobs.app({ tasks: [work] }))
+  const { id } = await jobs.enqueue(work)
+  await begun.pass()
+  const held = proxy.hold(stage.db.statements.claim, 'message')
+  const release = await held
+  const leaving = deployOver(worker)
+  // Without the claim it would have left by then.
+  await sleep(100)
+  release()
+  await leaving
+  expect(await stage.find(id)).toMatchObject({ state: 'ready', run: 1, interruptions: 1 })
 })
 
 test('tells how often it was interrupted', async () => {
