@@ -30,8 +30,6 @@ const TAIL_MS = 2_000
 const CONDEMNED_MS = 500
 /** Enough for processes to die by SIGKILL, and for their jobs to be given back. */
 const CUT_MS = 300
-/** A claim takes a few ms; on a machine or a database that is slower, the run that is counted in vain is the smaller evil. */
-const LANDING_MS = 200
 /** For so long an iteration goes on where nobody else could take it: about what a replacement needs to start. */
 const LINGER_MS = 1_000
 
@@ -48,12 +46,9 @@ export async function drain(worker: Worker, options: DrainOptions): Promise<Drai
 
   const landed = worker.stopClaiming()
   if (mode === 'hand-off') {
-    // A claim that is still on its way would take again what was handed off before it landed, give it back, and count a run.
-    void within(landed, Math.min(LANDING_MS, budget / 10)).then(() => {
-      // An iteration stops at its next item, with everything saved. A restartable task has nothing to save: it is cut.
-      void handOffResumable(worker, reason, crowded, reason === 'deploy' ? Math.min(LINGER_MS, budget / 3) : 0)
-      worker.interrupt((attempt) => attempt.task.interrupt === 'restart', reason, true)
-    })
+    // An iteration stops at its next item, with everything saved. A restartable task has nothing to save: it is cut.
+    void handOffResumable(worker, reason, crowded, reason === 'deploy' ? Math.min(LINGER_MS, budget / 3) : 0)
+    worker.interrupt((attempt) => attempt.task.interrupt === 'restart', reason, true)
   }
   // Of code that was condemned nobody knows whether it ever ends: it is given a moment, not the whole budget.
   const others = landed.then(() => worker.quiet((attempt) => attempt.condemned !== undefined))

@@ -125,6 +125,11 @@ export class Runs {
     this.#isolation?.stop()
   }
 
+  /** What ends from now on is written when the last claims have landed. */
+  settleAfter(landed: Promise<void>): void {
+    this.#settler.settleAfter(landed)
+  }
+
   take(jobs: readonly Claimed[], ledger: Ledger): void {
     const { tasks, attempts, worries } = this.#options
     for (const job of jobs) {

@@ -192,7 +192,9 @@ export class Worker {
   async stopClaiming(): Promise<void> {
     this.#stop()
     this.#watches.stopPromoting()
-    await this.#claiming.stop()
+    const landed = this.#claiming.stop()
+    this.#runs.settleAfter(landed)
+    await landed
   }
 
   /** Asks runs to stop; `now` also aborts their signals. */
