@@ -73,7 +73,8 @@ select id, 'running' from asked`,
   set state = 1, run = j.run + 1, worker = $1, started_at = clock_timestamp()
   from picked where j.ctid = picked.tid
   returning j.id, j.run, j.ctid as tid, j.task, j.input::text as input, j.position,
-    case when j.run > 1 or j.lane <> 1 or j.priority <> 5 or j.version <> 1 or j.expires_at is not null then json_build_object(
+    case when j.failures > 0 or j.interruptions > 0 or j.crashes > 0 or j.losses > 0 or j.lane <> 1 or j.priority <> 5 or j.version <> 1
+      or j.expires_at is not null then json_build_object(
       'lane', j.lane, 'priority', j.priority, 'version', j.version, 'failures', j.failures, 'interruptions', j.interruptions,
       'crashes', j.crashes, 'losses', j.losses, 'expired', coalesce(j.expires_at <= clock_timestamp(), false)) end as more
 ), noted as (

@@ -66,6 +66,35 @@ test('says which jobs had expired', async ({ store }) => {
   expect((await claim(store.db, request(worker))).map((job) => job.expired)).toEqual([true, false])
 })
 
+test('says of a job what differs from a plain one, whatever it is', async ({ store }) => {
+  const worker = await store.worker()
+  const plain = {
+    lane: 1,
+    priority: 5,
+    version: 1,
+    failures: 0,
+    interruptions: 0,
+    crashes: 0,
+    losses: 0,
+    expired: false,
+  }
+  for (const [number, other] of Object.entries({
+    lane: 0,
+    priority: 4,
+    failures: 1,
+    interruptions: 2,
+    crashes: 3,
+    losses: 4,
+  }).entries()) {
+    const { id } = await store.enqueued()
+    const [column, value] = other
+    await store.rows(`update holdfast.job set ${column} = $2 where id = $1`, [id, value])
+    const bands = [0, 1].flatMap((lane) => [4, 5].map((priority) => ({ lane, priority, mark: 0, most: 1 })))
+    const [taken] = await claim(store.db, request(worker, { claim: number + 1, most: 1, bands }))
+    expect(taken).toMatchObject({ id, ...plain, [column]: value })
+  }
+})
+
 test('takes of a task the versions that are asked for', async ({ store }) => {
   const worker = await store.worker()
   const [first, second, third] = [
