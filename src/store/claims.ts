@@ -41,7 +41,7 @@ export interface ClaimRequest {
   readonly bands: readonly Band[]
 }
 
-/** What differs from job to job; `more` is null where nothing else does. */
+/** What differs from job to job, and what else is not `NOTHING_MORE` (see claim.sql). */
 interface ClaimRow extends Pick<Claimed, 'id' | 'run' | 'tid' | 'task' | 'input'> {
   readonly position: string
   readonly more: More | null
@@ -50,8 +50,14 @@ interface ClaimRow extends Pick<Claimed, 'id' | 'run' | 'tid' | 'task' | 'input'
 type More = Omit<Claimed, keyof ClaimRow | 'queue' | 'claim'>
 
 const NOTHING_MORE: More = {
-  ...{ lane: 1, priority: 5, version: 1, expired: false },
-  ...{ failures: 0, interruptions: 0, crashes: 0, losses: 0 },
+  lane: 1,
+  priority: 5,
+  version: 1,
+  failures: 0,
+  interruptions: 0,
+  crashes: 0,
+  losses: 0,
+  expired: false,
 }
 
 export async function claim(db: Database, request: ClaimRequest): Promise<Claimed[]> {

@@ -5,7 +5,7 @@ import type { Database } from '../../src/store/db.ts'
 import { openingCommands } from '../../src/store/opening.ts'
 import { fanOut } from '../../src/store/parts.ts'
 import * as settles from '../../src/store/settles.ts'
-import { inSchema } from '../../src/store/statements.ts'
+import { placeOf } from '../support/place.ts'
 import { fence, fenceOf, number, step } from './command.ts'
 import { type Fence, S } from './facts.ts'
 import type { Model } from './model.ts'
@@ -17,11 +17,6 @@ function letGo(model: Model, held: Fence): settles.Closing {
   const claims = model.holds(held, [S.started]) ? [] : model.letGo(held)
   model.close(held.worker, claims)
   return { worker: held.worker, claims }
-}
-
-async function placeOf(db: Database, { id }: Fence): Promise<string> {
-  const { rows } = await db.query(inSchema('select ctid as tid from :schema.job where id = $1', db.schema), [id])
-  return (rows[0] as { tid: string } | undefined)?.tid ?? '(0,1)'
 }
 
 /** As the engine opens one around the code of a job. `'refused'`: it was raised, and nothing committed. */
@@ -142,7 +137,7 @@ export const RUN_STEPS = [
       model.close(held.worker, closing.claims)
       const write = { id: held.id, run: held.run, state: args.state, result: null, error: null, keep, crashed }
       // And by its id what is not where it is said to lie; the place that the row has now is the hardest one for the fence.
-      const short = completes && !traces && { ...write, tid: await placeOf(db, held) }
+      const short = completes && !traces && { ...write, tid: await placeOf(db, held.id) }
       if (short && (await settles.complete(db, [short], keep, closing)).size === 0) return [expected, true]
       return [expected, (await settles.finish(db, [write], closing)).has(held.id)]
     },

@@ -30,7 +30,7 @@ function drop(statement: string, without: string, text: string, becomes = '', ca
 }
 
 const BATCH = 'where j.ctid = k.tid and j.run = k.run and j.state'
-const PLACE = 'where j.ctid = k.tid and j.id is not distinct from k.id and j.run = k.run and j.state = 1'
+const PLACE = 'where j.ctid = k.tid and j.id = k.id and j.run = k.run and j.state = 1'
 const SINGLE = 'where j.id = $1 and j.run = $2 and j.state > 0'
 const HELD = 'where id = $1 and run = $2 and state > 0 for share'
 
@@ -40,7 +40,7 @@ const HELD = 'where id = $1 and run = $2 and state > 0 for share'
  */
 export const MUTANTS: readonly Mutant[] = [
   ...fence('complete', PLACE, ' and j.run = k.run', ' and j.state = 1'),
-  drop('complete', 'id', PLACE, PLACE.replace(' and j.id is not distinct from k.id', ''), ['contract']),
+  drop('complete', 'id', PLACE, PLACE.replace(' and j.id = k.id', ''), ['contract']),
   drop('complete', 'all before their claims', ' and (select count(*) from ended) = cardinality($1::uuid[])', '', [
     'contract',
   ]),

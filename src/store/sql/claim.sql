@@ -3,7 +3,7 @@
 --         `name@2` for others, $5 most int,
 --         bands in the order to look in: $6 lanes smallint[], $7 priorities smallint[], $8 low-water marks bigint[], $9 most of each int[]
 -- returns: a row a job: id, run (the fence), tid (where its row lies now), task, input as text, position, more: json, null for most: a job of the
---          main lane, priority 5 and version 1 that was never stopped and has not expired. Fewer columns are 1 µs a job less (docs/decisions/0011).
+--          main lane, priority 5 and version 1 that was never stopped and cannot expire. Each column costs, here and in the worker.
 -- invariants: none unless the worker is alive and claiming, a fact at commit: the FOR SHARE makes a revocation wait for this statement.
 --             run rises by one. The update touches no indexed column (HOT).
 -- index: job_ready, one probe a band. The update finds the rows by ctid: they are locked, so they cannot have moved (12 % less work).

@@ -1,15 +1,10 @@
 import { expect } from 'vitest'
 import { start } from '../../../src/store/claims.ts'
 import { complete } from '../../../src/store/settles.ts'
-import { expectPlan, refusesStaleFences, type Store, test } from './support.ts'
+import { placeOf } from '../../support/place.ts'
+import { expectPlan, refusesStaleFences, test } from './support.ts'
 
 const NONE = new Set()
-
-/** Where the row lies now, whatever its run was told. */
-async function placeOf(store: Store, id: string): Promise<string> {
-  const [row] = await store.rows<{ tid: string }>('select ctid as tid from holdfast.job where id = $1', [id])
-  return row?.tid ?? '(0,1)'
-}
 
 test('moves jobs to the history with their results, and closes claims', async ({ store }) => {
   const { id, run, tid, worker, claim } = await store.running({ input: '{"a":1}' })
@@ -58,7 +53,7 @@ test('ends no other job that lies where it is told to look', async ({ store }) =
 test('leaves a job whose start is on record to `finish`, which remembers that', async ({ store }) => {
   const job = await store.running()
   await start(store.db, [job])
-  const write = { ...job, tid: await placeOf(store, job.id), result: null }
+  const write = { ...job, tid: await placeOf(store.db, job.id), result: null }
   expect(await complete(store.db, [write], true, { worker: job.worker, claims: [] })).toEqual(new Set([job.id]))
   expect(await store.job(job.id)).toMatchObject({ state: 2 })
 })
@@ -72,7 +67,7 @@ test('writes nothing twice when its answer was lost and it is sent again', async
 })
 
 refusesStaleFences(async (store, fence) => {
-  const write = { ...fence, tid: await placeOf(store, fence.id), result: '"stale"' }
+  const write = { ...fence, tid: await placeOf(store.db, fence.id), result: '"stale"' }
   const missed = await complete(store.db, [write], true, { worker: -1, claims: [] })
   return missed.has(fence.id) ? 'refused' : 'written'
 }, 'refused')

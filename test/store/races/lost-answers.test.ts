@@ -130,11 +130,14 @@ describe('a settle whose answer was lost is sent again, and writes once:', () =>
     failed: true,
     reason: null,
   })
-  const WAYS: Record<string, { state: string; outcomes: string[]; settlement: (id: string) => Settlement }> = {
+  const WAYS: Record<
+    string,
+    { state: string; outcomes: string[]; settlement: (id: string, tid: string) => Settlement }
+  > = {
     completion: {
       state: 'completed',
       outcomes: [],
-      settlement: (id) => ({ kind: 'complete', write: { id, run: 1, tid: '(0,1)', result: '1' } }),
+      settlement: (id, tid) => ({ kind: 'complete', write: { id, run: 1, tid, result: '1' } }),
     },
     failure: { state: 'failed', outcomes: ['failed'], settlement: (id) => ({ kind: 'finish', write: write(id) }) },
     retry: { state: 'retrying', outcomes: ['failed'], settlement: (id) => ({ kind: 'delay', write: away(id) }) },
@@ -151,7 +154,8 @@ describe('a settle whose answer was lost is sent again, and writes once:', () =>
     const id = await addJob(stage.db)
     const ledger = new Ledger(worker, () => true)
     const claim = ledger.begin()
-    ledger.took(claim, (await claimUpTo(stage.db, worker, claim, 9)).length)
+    const [taken] = await claimUpTo(stage.db, worker, claim, 9)
+    ledger.took(claim, 1)
     const troubles: unknown[] = []
     const settler = new Settler({
       ...{ db, waker: new Waker(db), keepCompleted: true, onSettled: () => {} },
@@ -159,7 +163,9 @@ describe('a settle whose answer was lost is sent again, and writes once:', () =>
     })
 
     const cut = proxy.cut({ text: id }, 'answer')
-    const fate = await new Promise<Fate>((resolve) => settler.settle(id, claim, ledger, settlement(id), resolve))
+    const fate = await new Promise<Fate>((resolve) =>
+      settler.settle(id, claim, ledger, settlement(id, taken?.tid ?? ''), resolve),
+    )
     await cut
     expect(troubles).toHaveLength(1)
     expect(fate).toBe('written')
