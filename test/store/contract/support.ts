@@ -268,10 +268,10 @@ export function somewhere(): number {
   return Math.floor(Math.random() * 0.9 * MILLION)
 }
 
-/** Ids of `n` of the million ready jobs. */
-export function readyIds(n: number): string[] {
+/** Ids of `n` of the million ready jobs, side by side. */
+export function readyIds(n: number, after = 0): string[] {
   return Array.from({ length: n }, (_, index) => {
-    const hex = (index + 1).toString(16).padStart(8, '0')
+    const hex = (after + index + 1).toString(16).padStart(8, '0')
     return `01980000-${hex.slice(0, 4)}-${hex.slice(4)}-7000-800000000000`
   })
 }
