@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isatty } from 'node:tty'
+import { signalChild } from '../engine/signal-child.ts'
 import { messageOf } from './failure.ts'
 import type { StopRequest } from './stop-request.ts'
 
@@ -66,7 +67,7 @@ export class DeployCommand {
   #kill(signal: NodeJS.Signals): void {
     const { group } = this
     if (group === undefined) {
-      this.#child.kill(signal)
+      signalChild(this.#child, signal)
       return
     }
     try {

@@ -4,6 +4,7 @@ import { appendFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { signalChild } from '../engine/signal-child.ts'
 import type { Release } from './releases.ts'
 
 export type Condition = 'starting' | 'running' | 'stopping' | 'frozen' | 'gone'
@@ -68,7 +69,7 @@ export class Member {
   /** What a platform does: a stop signal, a grace, SIGKILL. False: the grace was not enough. */
   async stop(grace: number): Promise<boolean> {
     this.condition = 'stopping'
-    this.#child.kill('SIGTERM')
+    signalChild(this.#child, 'SIGTERM')
     const late = new AbortController()
     const inTime = await Promise.race([
       this.#exited.then(() => true),
@@ -103,7 +104,7 @@ export class Member {
   killNow(): void {
     if (this.condition === 'gone') return
     this.#signal('SIGKILL')
-    this.#child.kill('SIGKILL')
+    signalChild(this.#child, 'SIGKILL')
   }
 
   /** To the worker process. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { watchDeath } from '../../engine/death-watch.ts'
+import { signalChild } from '../../engine/signal-child.ts'
 import type { Death } from '../../model/death.ts'
 import type { Drained } from '../drain.ts'
 import { childMessageOf } from './hear.ts'
@@ -89,7 +90,7 @@ export class Child {
   }
 
   kill(): void {
-    this.#process?.kill('SIGKILL')
+    signalChild(this.#process, 'SIGKILL')
   }
 
   #hear(said: unknown, onStarted: (started: ChildStarted) => void): void {

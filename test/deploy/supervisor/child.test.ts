@@ -25,11 +25,14 @@ test('a process that cannot be started, for the system call throws, has ended: w
   expect(death).toMatchObject({ code: null, thrown: expect.stringContaining('null bytes') })
 })
 
-test('the same when no more files can be opened', async () => {
+test('the same when no more files can be opened, and whoever kills it signals nobody', async () => {
   const fixture = fileURLToPath(new URL('../../fixtures/no-files.ts', import.meta.url))
   const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, fixture])
-  expect(JSON.parse(stdout)).toMatchObject([
-    { code: 1, thrown: expect.stringContaining('EMFILE') },
-    { code: null, thrown: expect.stringContaining('EMFILE') },
-  ])
+  expect(JSON.parse(stdout)).toMatchObject({
+    deaths: [
+      { code: 1, thrown: expect.stringContaining('EMFILE') },
+      { code: null, thrown: expect.stringContaining('EMFILE') },
+    ],
+    astray: [],
+  })
 })
