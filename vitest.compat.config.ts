@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
+import { COMPILED } from './test/support/compiled.ts'
 
 /**
  * Tests that are at home in the ordinary run, and are run on this server as well: between them they send every statement. For all of
@@ -25,6 +26,7 @@ export default defineConfig({
   test: {
     include: ['test/compat/**/*.test.ts', ...ALSO],
     globalSetup: ['test/compat/global-setup.ts'],
+    env: COMPILED,
     testTimeout: 40_000,
     hookTimeout: 60_000,
     // One more than the cores of a small machine: the tests of leases mostly wait.

@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from 'vitest/config'
+import { COMPILED } from './test/support/compiled.ts'
 
 /** Beside the table of deaths, of which the ordinary run has a few rows. */
 export const WAYS_TO_DIE = [
@@ -18,6 +19,7 @@ export default defineConfig({
     // Need programs of the system: `npm run test:compat`, `npm run test:fleets`; or minutes: `npm run test:stories`, `test:deaths`.
     exclude: [...configDefaults.exclude, 'test/compat/**', 'test/fleets/**', 'test/stories/**', ...WAYS_TO_DIE],
     globalSetup: ['test/support/global-setup.ts'],
+    env: COMPILED,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
+import { COMPILED } from '../support/compiled.ts'
 import type { Stage } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 
@@ -114,7 +115,7 @@ export function start(
   const child = spawn(command, rest, {
     cwd: cwd ?? tmpdir(),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...COMPILED, ...env },
   })
   return new Running(child)
 }
