@@ -22,8 +22,8 @@ const SKEW_MS = 2_000
 const PROBE_MS = 2_000
 const OLD_SNAPSHOT_MS = 5 * 60_000
 const OLD_SNAPSHOT_XIDS = 1_000_000
-/** The pool, the connections lent to handlers, the lease and the listener. */
-const CONNECTIONS_A_WORKER = 22
+/** The pool, the hot path's, those lent to handlers, the lease and the listener. */
+const CONNECTIONS_A_WORKER = 26
 
 export const SERVER_CHECKS: readonly Check<Server>[] = [
   { name: 'database', look: version },

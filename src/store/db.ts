@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { openPool } from './connect.ts'
 import { lacks, refusal, translate } from './db-errors.ts'
+import { PREPARED, sendPrepared } from './prepared.ts'
 import { type StatementName, type Statements, statementsFor } from './statements.ts'
 import { type Last, MAX_TRANSACTION_MS, transact } from './transact.ts'
 import { Turns, type Wait } from './turns.ts'
@@ -20,7 +21,7 @@ export interface DatabaseOptions {
   readonly url: string
   /** The schema that holds Holdfast's tables; a validated name. */
   readonly schema: string
-  /** Connections at most. */
+  /** Connections at most, and as many again for users' transactions. */
   readonly connections?: number
   /** A single statement may take this long, in ms; then its connection is dropped and the answer is unknown. */
   readonly statementTimeout?: number
@@ -32,9 +33,12 @@ export interface LendOptions<T, R> {
   readonly wait?: Wait | undefined
 }
 
+/** The statements of the hot path are few and short: a claim, a batch of ends, two batches of new jobs. */
+export const HOT_CONNECTIONS = 4
+
 /**
- * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: statements are
- * unnamed, settings are local to their transaction.
+ * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: settings are local to their
+ * transaction, and statements are unnamed, but for the few that `prepared.ts` knows and the sessions that are surely ours.
  */
 export class Database {
   readonly schema: string
@@ -42,6 +46,8 @@ export class Database {
   readonly channel: string
   readonly statements: Statements
   readonly #pool: pg.Pool
+  /** Apart from the others: what their sessions keep is for the statements of the hot path only. */
+  readonly #hot: pg.Pool
   /** Apart from the others: however long users' transactions take, claims, ends of runs and `enqueue` inside of them find a connection. */
   readonly #lent: pg.Pool
   /** The pool's own queue gives up after a while, as if the server were gone. */
@@ -54,6 +60,7 @@ export class Database {
     this.statements = statementsFor(options.schema)
     const { connections = 10, statementTimeout } = options
     this.#pool = openPool(options.url, connections, statementTimeout)
+    this.#hot = openPool(options.url, Math.min(connections, HOT_CONNECTIONS), statementTimeout)
     this.#lent = openPool(options.url, connections, statementTimeout)
     this.#turns = new Turns(connections)
   }
@@ -61,15 +68,19 @@ export class Database {
   /** Runs one of our own statements. */
   async run<Row>(name: StatementName, values: readonly unknown[], on: Queryable = this): Promise<Row[]> {
     try {
-      const { rows } = await on.query(this.statements[name], values)
+      const text = this.statements[name]
+      const { rows } = on === this ? await this.query(text, values, name) : await on.query(text, values)
       return rows as Row[]
     } catch (error) {
       throw lacks(error) ?? error
     }
   }
 
-  async query(text: string, values?: readonly unknown[]): Promise<QueryAnswer> {
+  /** @param name of one of our own statements: those of the hot path are prepared where that is safe */
+  async query(text: string, values?: readonly unknown[], name?: StatementName): Promise<QueryAnswer> {
     try {
+      if (name !== undefined && PREPARED.has(name))
+        return await sendPrepared(this.#hot, { name, text, values: values ?? [] })
       return await this.#pool.query(text, values as unknown[])
     } catch (error) {
       throw refusal(error) ?? translate(error, this)
@@ -105,7 +116,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#pool.end(), this.#lent.end()])
+    await Promise.all([this.#pool.end(), this.#hot.end(), this.#lent.end()])
   }
 
   async #connect(pool: pg.Pool): Promise<pg.PoolClient> {

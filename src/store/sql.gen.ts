@@ -92,7 +92,7 @@ where l.worker = $1 and l.claim = any($2::bigint[])
   complete: `with ended as (
   delete from :schema.job j
   using unnest($1::uuid[], $2::int[], $3::tid[], $4::text[]) as k(id, run, tid, result)
-  where j.ctid = k.tid and j.id = k.id and j.run = k.run and j.state = 1
+  where j.ctid = k.tid and j.id = k.id and j.run = k.run and j.state = 1 and k.run between k.run and k.run
   returning j.id, j.created_at, j.started_at, j.run, j.worker, j.interruptions, j.losses, j.failures, j.crashes, j.priority,
     j.version, j.queue, j.task, j.input, k.result::json as result
 ), closed as (

@@ -55,9 +55,9 @@ export async function openProxy(target: string): Promise<TestProxy> {
   let hold: Hold | undefined
   let refused = 0
 
-  const due = (bytes: number, message: Buffer): Cut | undefined => {
+  const due = (bytes: number, says: (text: string) => boolean): Cut | undefined => {
     if (cut === undefined) return undefined
-    if ('text' in cut.at) return message.includes(cut.at.text) ? cut : undefined
+    if ('text' in cut.at) return says(cut.at.text) ? cut : undefined
     cut.seen += 'bytes' in cut.at ? bytes : 1
     return cut.seen > ('bytes' in cut.at ? cut.at.bytes : cut.at.messages) ? cut : undefined
   }
@@ -76,13 +76,14 @@ export async function openProxy(target: string): Promise<TestProxy> {
     const link = new Link(client, connect(Number(port || 5432), hostname), proxy)
     links.add(link)
     link.onClose = () => links.delete(link)
-    link.onMessage = (message) => {
-      if (hold !== undefined && message.includes(hold.text)) {
+    link.onMessage = (message, known) => {
+      const says = (text: string) => message.includes(text) || known?.includes(text) === true
+      if (hold !== undefined && says(hold.text)) {
         const { what, done } = hold
         hold = undefined
         link.hold(what, done)
       }
-      const now = due(message.length, message)
+      const now = due(message.length, says)
       if (now === undefined) return 'forward'
       if (now.lost === 'answer') {
         link.onAnswer = () => strike(link, now)
@@ -130,13 +131,15 @@ export async function openProxy(target: string): Promise<TestProxy> {
 
 /** One client's connection and its counterpart to the server. */
 class Link {
-  onMessage: (message: Buffer) => 'forward' | 'drop' = () => 'forward'
+  /** `known`: the text of a statement that this message names, for it was prepared before. */
+  onMessage: (message: Buffer, known: string | undefined) => 'forward' | 'drop' = () => 'forward'
   onAnswer: (() => void) | undefined
   onClose: () => void = () => {}
   readonly #client: Socket
   readonly #server: Socket
   #rest: Buffer = Buffer.alloc(0)
   #started = false
+  readonly #prepared = new Map<string, { readonly text: string; fresh: boolean }>()
   readonly #held: { message: (() => void)[] | undefined; answer: (() => void)[] | undefined } = {
     message: undefined,
     answer: undefined,
@@ -200,8 +203,21 @@ class Link {
       const message = this.#rest.subarray(0, length)
       this.#rest = this.#rest.subarray(length)
       this.#started = true
-      if (this.onMessage(message) === 'drop' || this.#server.destroyed) return
+      if (this.onMessage(message, this.#known(message)) === 'drop' || this.#server.destroyed) return
       this.#pass('message', () => this.#server.write(message))
     }
+  }
+  /** A statement that has a name is sent once (Parse), and from then on only named (Bind). */
+  #known(message: Buffer): string | undefined {
+    const type = String.fromCharCode(message[0] as number)
+    if (type === 'S') for (const statement of this.#prepared.values()) statement.fresh = false
+    if (type !== 'P' && type !== 'B') return undefined
+    const [first = '', second = ''] = message.toString('latin1', 5).split('\0', 2)
+    if (type === 'P') {
+      if (first !== '') this.#prepared.set(first, { text: second, fresh: true })
+      return undefined
+    }
+    const statement = this.#prepared.get(second)
+    return statement?.fresh === false ? statement.text : undefined
   }
 }

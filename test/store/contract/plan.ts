@@ -9,6 +9,8 @@ export interface Plan {
   readonly pages: number
   /** The same with the statistics that a held snapshot leaves, where that was tried. */
   readonly deadPages?: number
+  /** The same with a plan that its session keeps, where it does. */
+  readonly keptPages?: number
 }
 
 interface Node {
@@ -35,13 +37,16 @@ export function readPlan(explained: unknown): Plan {
   }
 }
 
-/** What both do. */
-export function both(living: Plan, dead: Plan): Plan {
+/** What all of them do. */
+export function allOf(living: Plan, dead: Plan, kept: readonly (Plan | undefined)[]): Plan {
+  const keptPlans = kept.filter((plan) => plan !== undefined)
+  const others = [dead, ...keptPlans]
   return {
-    scans: [...living.scans, ...dead.scans],
-    indexes: new Set([...living.indexes].filter((index) => dead.indexes.has(index))),
+    scans: [living, ...others].flatMap((plan) => plan.scans),
+    indexes: new Set([...living.indexes].filter((index) => others.every((plan) => plan.indexes.has(index)))),
     pages: living.pages,
     deadPages: dead.pages,
+    keptPages: Math.max(0, ...keptPlans.map((plan) => plan.pages)),
   }
 }
 
@@ -63,4 +68,6 @@ export function expectPlan(
   expect([...plan.indexes]).toEqual(expect.arrayContaining([...uses]))
   expect(plan.pages, 'pages').toBeLessThanOrEqual(pages)
   expect(plan.deadPages ?? 0, 'pages, with dead statistics').toBeLessThanOrEqual(Math.min(dead, 2 * pages))
+  // Those that looked before it, and were rolled back, have left their versions of the rows.
+  expect(plan.keptPages ?? 0, 'pages, with a plan that is kept').toBeLessThanOrEqual(3 * pages)
 }

@@ -6,11 +6,12 @@ import { type Claimed, claim } from '../../../src/store/claims.ts'
 import { STATE_CODES } from '../../../src/store/codes.ts'
 import { Database, type QueryAnswer, type Queryable } from '../../../src/store/db.ts'
 import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
+import { PREPARED, SETTINGS } from '../../../src/store/prepared.ts'
 import { delay, finish, handBack } from '../../../src/store/settles.ts'
 import type { StatementName } from '../../../src/store/statements.ts'
 import { registerWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { MILLION, millionDatabase, SCHEMA } from '../../support/million.ts'
-import { both, type Plan, readPlan } from './plan.ts'
+import { allOf, type Plan, readPlan } from './plan.ts'
 
 /** A `Database` whose statements all go to one connection, inside its transaction. */
 class OneConnection extends Database {
@@ -150,24 +151,53 @@ export class Store {
    * planner dearer than reading the whole index: 1 s a statement, 50 s long, until the next autovacuum.
    */
   async plan(name: StatementName, values: readonly unknown[]): Promise<Plan> {
-    const living = await this.livingPlan(name, values)
-    await this.rows('rollback to plan')
-    await this.rows(`update pg_class set reltuples = 2 where oid = '${this.db.schema}.job'::regclass or oid in (
-      select indexrelid from pg_index where indrelid = '${this.db.schema}.job'::regclass)`)
-    return both(living, await this.#explain(name, values))
+    const explain = () => this.livingPlan(name, values)
+    const living = await this.#aside(explain)
+    const dead = await this.#aside(explain, DEAD)
+    if (!PREPARED.has(name)) return allOf(living, dead, [])
+    const explainKept = () => this.#keptPlan(name, values)
+    return allOf(living, dead, [await this.#aside(explainKept), await this.#aside(explainKept, DEAD)])
   }
 
   /** With the statistics of a million rows alone: for people's questions, which may take the other way. */
   async livingPlan(name: StatementName, values: readonly unknown[]): Promise<Plan> {
-    await this.rows('savepoint plan')
-    return this.#explain(name, values)
+    return this.#explain(this.db.statements[name], values)
   }
 
-  async #explain(name: StatementName, values: readonly unknown[]): Promise<Plan> {
-    const text = `explain (analyze, buffers, format json) ${this.db.statements[name]}`
-    const [row] = await this.rows<{ 'QUERY PLAN': unknown[] }>(text, values)
+  /** Undone when it is seen. */
+  async #aside(look: () => Promise<Plan>, before = ''): Promise<Plan> {
+    await this.rows(`savepoint aside;${before}`)
+    const plan = await look()
+    await this.rows('rollback to aside')
+    return plan
+  }
+
+  /** A statement that its session keeps is planned for any values, and without some choices. */
+  async #keptPlan(name: StatementName, values: readonly unknown[]): Promise<Plan> {
+    const settings = SETTINGS.map(([setting, value]) => `set local ${setting} = ${value}`)
+    await this.rows([...settings, `prepare kept as ${this.db.statements[name]}`].join(';'))
+    const plan = await this.#explain(`execute kept(${values.map(literal).join(', ')})`)
+    await this.rows('deallocate kept')
+    return plan
+  }
+
+  async #explain(text: string, values: readonly unknown[] = []): Promise<Plan> {
+    const [row] = await this.rows<{ 'QUERY PLAN': unknown[] }>(
+      `explain (analyze, buffers, format json) ${text}`,
+      values,
+    )
     return readPlan(row?.['QUERY PLAN'][0])
   }
+}
+
+/** What autovacuum counts while a snapshot is held. */
+const DEAD = `update pg_class set reltuples = 2 where oid = '${SCHEMA}.job'::regclass or oid in (
+  select indexrelid from pg_index where indrelid = '${SCHEMA}.job'::regclass)`
+
+/** As the driver would send it. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return pg.escapeLiteral(`{${value.map((each) => JSON.stringify(each)).join(',')}}`)
+  return typeof value === 'string' ? pg.escapeLiteral(value) : String(value)
 }
 
 export const BANDS = [0, 1].map((lane) => ({ lane, priority: 5, mark: 0, most: 100 }))
