@@ -107,6 +107,8 @@ export class Model {
       failures: job.failures + (state === S.retrying ? 1 : 0),
     }))
     if (!moved) return false
+    // Of a wait before this one, which somebody may have cut short.
+    this.overdue.delete(fence.id)
     if (goesOn || (state === S.snoozed && crashed)) this.overdue.add(fence.id)
     // A pause that was taken back meanwhile, or overruled, is over at once.
     const overdue = state === S.paused && this.requests.get(fence.id) !== 'pause'
