@@ -38,10 +38,15 @@ export async function left(stage: Stage): Promise<number> {
 /** A run in which no fault struck proves nothing: it is invalid, not green. */
 export function requireStrikes(fleet: Fleet, witness: Witness, needed: { batches: number }): void {
   const sightings = witness.saw()
-  const struck = fleet.killed.filter(({ pid }) => openBatch(sightings, pid)).length
-  const once = fleet.killed.filter(({ pid }) => sightings.findLast((each) => each.pid === pid)?.what === 'once').length
-  expect(struck, 'INVALID RUN: kills that struck inside an open batch').toBeGreaterThanOrEqual(needed.batches)
-  expect(once, 'INVALID RUN: kills right after at-most-once code began').toBeGreaterThanOrEqual(1)
+  const killedWithin = (begin: string, end: string) =>
+    fleet.killed.filter(({ pid }) => isWithin(sightings, pid, begin, end)).length
+  expect(killedWithin('open', 'close'), 'INVALID RUN: kills that struck inside an open batch').toBeGreaterThanOrEqual(
+    needed.batches,
+  )
+  expect(
+    killedWithin('once', 'once over'),
+    'INVALID RUN: kills that struck inside at-most-once code',
+  ).toBeGreaterThanOrEqual(1)
   const refused = fleet.frozen.filter((worker) => worker.log.some((line) => line.msg.includes('lost its lease'))).length
   expect(refused, 'INVALID RUN: frozen workers that lost their lease').toBeGreaterThanOrEqual(1)
   const handedOff = fleet.terminated.some((worker) =>
@@ -50,11 +55,11 @@ export function requireStrikes(fleet: Fleet, witness: Witness, needed: { batches
   expect(handedOff, 'INVALID RUN: a job was handed off at a stop signal').toBe(true)
 }
 
-function openBatch(sightings: readonly Sighting[], pid: number): boolean {
-  const open = new Map<unknown, string>()
-  for (const { pid: by, what, id } of sightings)
-    if (by === pid && (what === 'open' || what === 'close')) open.set(id, what)
-  return [...open.values()].includes('open')
+/** Whether the last word of a process on any of its jobs was that something had begun. */
+function isWithin(sightings: readonly Sighting[], pid: number, begin: string, end: string): boolean {
+  const last = new Map<unknown, string>()
+  for (const { pid: by, what, id } of sightings) if (by === pid && (what === begin || what === end)) last.set(id, what)
+  return [...last.values()].includes(begin)
 }
 
 interface Ended {
