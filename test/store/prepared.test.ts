@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { expect, test } from 'vitest'
+import { nameArray, plainArray } from '../../src/store/arrays.ts'
 import { type Claimed, claim } from '../../src/store/claims.ts'
 import { openPool } from '../../src/store/connect.ts'
 import { Database, type QueryAnswer } from '../../src/store/db.ts'
@@ -70,9 +71,9 @@ async function oneSession(s: Stage) {
     },
     claimValues: (most: number) => [worker, ++claims, 'default', '{common}', most, '{1}', '{5}', '{0}', `{${most}}`],
     completeValues: (jobs: readonly Claimed[]) => [
-      `{${jobs.map(({ id }) => id)}}`,
-      `{${jobs.map(({ run }) => run)}}`,
-      `{${jobs.map(({ tid }) => `"${tid}"`)}}`,
+      plainArray(jobs.map(({ id }) => id)),
+      plainArray(jobs.map(({ run }) => run)),
+      nameArray(jobs.map(({ tid }) => tid)),
       '{}',
       true,
       worker,
