@@ -51,7 +51,7 @@ export async function finishInside(
 ): Promise<readonly Outgoing[]> {
   const sent = await writeEnqueued(ports.db, attempt, open.on)
   await ports.before?.(open)
-  if (ports.keepCompleted) await saveLines(ports.db, attempt, open.on)
+  if (ports.keepCompleted) await saveLines(ports.db, attempt)
   await finishInTransaction(ports.db, open.on, attempt.job, {
     result: resultText(attempt, value, ports.log),
     keep: ports.keepCompleted,
@@ -68,8 +68,8 @@ export async function finishWithEnqueued(
 ): Promise<boolean> {
   const { db, keepCompleted } = ports
   const { id, run } = attempt.job
+  if (keepCompleted) await saveLines(db, attempt)
   return db.transaction(async (on) => {
-    if (keepCompleted) await saveLines(db, attempt, on)
     const write = { id, run, state: STATE_CODES.completed, result, error: null, keep: keepCompleted }
     const ended = await finish(db, [write], { worker: attempt.ledger.worker, claims: [] }, on)
     if (!ended.has(id)) return false
@@ -78,10 +78,13 @@ export async function finishWithEnqueued(
   })
 }
 
-/** What the run has logged; when its job is gone, nothing may write for it any more. */
-async function saveLines(db: Database, attempt: Attempt, on: Queryable): Promise<void> {
+/**
+ * What the run has logged; when its job is gone, nothing may write for it any more. Not inside the transaction that ends the job: the worker saves
+ * lines meanwhile, and two that both hold the job, the one waiting for the other's lines and that one for the job, end in a deadlock.
+ */
+async function saveLines(db: Database, attempt: Attempt): Promise<void> {
   const write = attempt.tail?.write(attempt.job)
-  if (write !== undefined) await saveTails(db, [write], on)
+  if (write !== undefined) await saveTails(db, [write])
 }
 
 /**

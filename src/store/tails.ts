@@ -15,17 +15,13 @@ export interface TailWrite extends Fence {
 export type TailLine = readonly [after: number, level: 'info' | 'warn' | 'error', text: string]
 
 /** Keeps the last lines of runs. Resolves with the ids for which that was done: a missing one has moved on, or is just being settled. */
-export async function saveTails(db: Database, tails: readonly TailWrite[], on: Queryable = db): Promise<Set<string>> {
-  const rows = await db.run<{ id: string }>(
-    'save_tails',
-    [
-      plainArray(tails.map((tail) => tail.id)),
-      plainArray(tails.map((tail) => tail.run)),
-      plainArray(tails.map((tail) => tail.said)),
-      tails.map((tail) => tail.lines),
-    ],
-    on,
-  )
+export async function saveTails(db: Database, tails: readonly TailWrite[]): Promise<Set<string>> {
+  const rows = await db.run<{ id: string }>('save_tails', [
+    plainArray(tails.map((tail) => tail.id)),
+    plainArray(tails.map((tail) => tail.run)),
+    plainArray(tails.map((tail) => tail.said)),
+    tails.map((tail) => tail.lines),
+  ])
   return new Set(rows.map((row) => row.id))
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import { expect } from 'vitest'
 import { Attempt } from '../../src/engine/attempt.ts'
 import { keepLines } from '../../src/engine/last-lines.ts'
@@ -6,7 +7,7 @@ import { lineText, TAIL_BYTES, TAIL_LINES } from '../../src/engine/tail.ts'
 import { Tails } from '../../src/engine/tails.ts'
 import { array, range } from '../../src/sources.ts'
 import { Database } from '../../src/store/db.ts'
-import { type LogTail, showTails } from '../../src/store/tails.ts'
+import { type LogTail, saveTails, showTails } from '../../src/store/tails.ts'
 import type { TaskDefinition } from '../../src/tasks/definition.ts'
 import { blurt, talk, talkAlone, walkAlone } from '../fixtures/apps/talk.ts'
 import { justBeforeKept, owedLines } from '../support/kept-lines.ts'
@@ -34,6 +35,35 @@ async function said(stage: Stage, id: string): Promise<string[]> {
   const tails = await showTails(stage.db, id, 20)
   return tails.flatMap(({ run, lines }) => lines.map(({ level, text }) => `${run} ${level} ${text}`))
 }
+
+test('lines that are saved while a transaction completes the job do not lock it out', async () => {
+  await using stage = await stages()
+  const jobs = stage.holdfast()
+  const other = new pg.Client({ connectionString: stage.database })
+  await other.connect()
+  const completes = jobs.task({
+    name: 'completes',
+    retry: false,
+    async run(_, { log, complete, job }) {
+      log.info('before')
+      await complete(async () => {
+        await other.query(`begin; select from ${stage.schema}.job where id = '${job.id}' for share`)
+        return 'done'
+      })
+    },
+  })
+  await stage.start(jobs.app({ tasks: [completes] }))
+  const { id } = await jobs.enqueue(completes)
+  const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+  await until(async () => (await stage.sql(waiting)).length > 0, { what: 'the completion waits for the job' })
+  // As the worker's own round does, once every two seconds.
+  const lines = JSON.stringify([[1, 'info', 'later']])
+  const saving = saveTails(stage.db, [{ id, run: 1, said: 9, lines }])
+  expect(await Promise.race([saving, sleep(500, 'it waits', { ref: false })])).toEqual(new Set([id]))
+  await other.query('commit')
+  expect(await stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, result: 'done' })
+  await other.end()
+})
 
 test('what a run logs is in the database while it runs, and in the end all of it', async () => {
   await using stage = await stages()
