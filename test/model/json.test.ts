@@ -261,7 +261,7 @@ describe('the size limit', () => {
   })
 })
 
-/** Any JSON value that PostgreSQL can store. */
+/** Any JSON value that PostgreSQL can store, without a key `__proto__`, which is refused whatever else is wrong with the value. */
 const storable = fc
   .jsonValue({
     stringUnit: fc.oneof(
@@ -270,7 +270,8 @@ const storable = fc
     ),
   })
   .filter(
-    (value) => !JSON.stringify(value).includes('\\u0000') && allNumbers(value).every((n) => Math.abs(n) < 2 ** 53),
+    (value) =>
+      !/\\u0000|__proto__/.test(JSON.stringify(value)) && allNumbers(value).every((n) => Math.abs(n) < 2 ** 53),
   )
 
 function allNumbers(value: unknown): number[] {
@@ -282,7 +283,6 @@ describe('any value', () => {
   test('that JSON and PostgreSQL can carry comes back as it was', () => {
     fc.assert(
       fc.property(storable, (value) => {
-        fc.pre(!JSON.stringify(value).includes('__proto__'))
         expect(decodeJson(encodeInput(value))).toEqual(JSON.parse(JSON.stringify(value)))
       }),
       { numRuns: 500 },
