@@ -21,7 +21,7 @@ export interface DatabaseOptions {
   readonly url: string
   /** The schema that holds Holdfast's tables; a validated name. */
   readonly schema: string
-  /** Connections at most, and as many again for users' transactions. */
+  /** Connections at most; as many again for users' transactions, and up to four for the hot path. */
   readonly connections?: number
   /** A single statement may take this long, in ms; then its connection is dropped and the answer is unknown. */
   readonly statementTimeout?: number
@@ -34,7 +34,7 @@ export interface LendOptions<T, R> {
 }
 
 /** The statements of the hot path are few and short: a claim, a batch of ends, two batches of new jobs. */
-export const HOT_CONNECTIONS = 4
+const HOT_CONNECTIONS = 4
 
 /**
  * One PostgreSQL database, pooled. Holds no session state, so that a transaction pooler in between changes nothing: settings are local to their

@@ -41,6 +41,7 @@ test('lines that are saved while a transaction completes the job do not lock it 
   const jobs = stage.holdfast()
   const other = new pg.Client({ connectionString: stage.database })
   await other.connect()
+  await using _closed = { [Symbol.asyncDispose]: () => other.end() }
   const completes = jobs.task({
     name: 'completes',
     retry: false,
@@ -59,10 +60,9 @@ test('lines that are saved while a transaction completes the job do not lock it 
   // As the worker's own round does, once every two seconds.
   const lines = JSON.stringify([[1, 'info', 'later']])
   const saving = saveTails(stage.db, [{ id, run: 1, said: 9, lines }])
-  expect(await Promise.race([saving, sleep(500, 'it waits', { ref: false })])).toEqual(new Set([id]))
+  expect(await Promise.race([saving, sleep(5_000, 'it waits', { ref: false })])).toEqual(new Set([id]))
   await other.query('commit')
   expect(await stage.ended(id)).toMatchObject({ state: 'completed', failures: 0, result: 'done' })
-  await other.end()
 })
 
 test('what a run logs is in the database while it runs, and in the end all of it', async () => {

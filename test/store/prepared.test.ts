@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { nameArray, plainArray } from '../../src/store/arrays.ts'
@@ -10,6 +9,7 @@ import { PREPARED, sendPrepared } from '../../src/store/prepared.ts'
 import { complete } from '../../src/store/settles.ts'
 import type { StatementName } from '../../src/store/statements.ts'
 import { registerWorker } from '../../src/store/workers.ts'
+import { newJob } from '../support/new-job.ts'
 import { type Stage, useStages } from '../support/stage.ts'
 import { expectPlan, readPlan } from './contract/plan.ts'
 
@@ -55,7 +55,7 @@ async function oneSession(s: Stage) {
     claim: (most: number) => claim(db, claimOf(most)),
     complete: (jobs: readonly Claimed[]) =>
       complete(db, endsOf(jobs), true, { worker, claims: [...new Set(jobs.map((job) => job.claim))] }),
-    enqueue: () => enqueue(db, [JOB()], null),
+    enqueue: () => enqueue(db, [newJob({ queue: 'default' })], null),
     async kept() {
       const { rows } = await db.hot.query(
         'select name, generic_plans::int as generic, custom_plans::int as custom from pg_prepared_statements order by name',
@@ -83,17 +83,6 @@ async function oneSession(s: Stage) {
   }
 }
 
-const JOB = () => ({
-  id: randomUUID(),
-  queue: 'default',
-  task: 'common',
-  version: 1,
-  priority: 5,
-  input: null,
-  expires: null,
-  after: null,
-})
-
 test('a session of its own keeps the statements of the hot path, each planned once, and no others', async () => {
   await using s = await stages()
   await using session = await oneSession(s)
@@ -109,6 +98,15 @@ test('a session of its own keeps the statements of the hot path, each planned on
     { name: 'complete', generic: 7, custom: 0 },
     { name: 'enqueue', generic: 7, custom: 0 },
   ])
+})
+
+test('a database object sends them that way', async () => {
+  await using s = await stages()
+  const db = new Database({ url: s.database, schema: s.schema, connections: 1 })
+  await enqueue(db, [newJob({ queue: 'default' })], null)
+  // The driver keeps one text for each name that a connection has prepared.
+  await expect(db.query('select 1', [], 'enqueue')).rejects.toThrow('was used for a different statement')
+  await db.close()
 })
 
 for (const counted of ['never', 'when there was one', 'when there was none']) {
@@ -146,7 +144,7 @@ test('where the server has lost what was prepared, the statement goes without, o
 test('what a prepared statement is refused for is told as of any other, and the next one goes on', async () => {
   await using s = await stages()
   await using session = await oneSession(s)
-  const job = JOB()
+  const job = newJob({ queue: 'default' })
   await enqueue(session.db, [job], null)
   await expect(enqueue(session.db, [job], null)).rejects.toMatchObject({ code: '23505' })
   expect(await session.claim(10)).toHaveLength(1)

@@ -1,23 +1,14 @@
 import { expect } from 'vitest'
-import { enqueue, type NewJob } from '../../../src/store/enqueue.ts'
+import { enqueue } from '../../../src/store/enqueue.ts'
+import { newJob } from '../../support/new-job.ts'
 import { expectPlan, readyIds, test } from './support.ts'
 
-const job = (more: Partial<NewJob> = {}): NewJob => ({
-  ...{
-    id: crypto.randomUUID(),
-    queue: 'mine',
-    task: 'common',
-    version: 1,
-    priority: 5,
-    input: null,
-    expires: null,
-    after: null,
-  },
-  ...more,
-})
-
 test('makes jobs ready at once, with positions in their order', async ({ store }) => {
-  const jobs = [job({ priority: 1, version: 3, input: '{"a":"ä"}' }), job(), job({ queue: 'null', task: 'a.b:c/d-e' })]
+  const jobs = [
+    newJob({ priority: 1, version: 3, input: '{"a":"ä"}' }),
+    newJob(),
+    newJob({ queue: 'null', task: 'a.b:c/d-e' }),
+  ]
   await enqueue(store.db, jobs, null)
   const rows = []
   for (const { id } of jobs) rows.push(await store.job(id))
@@ -31,8 +22,8 @@ test('makes jobs ready at once, with positions in their order', async ({ store }
 
 test('lets them expire after a time by the clock of the database, or at a moment', async ({ store }) => {
   const [after, at] = [
-    job({ expires: { kind: 'delay', ms: 60_000 } }),
-    job({ expires: { kind: 'at', iso: '2090-01-01T00:00:00Z' } }),
+    newJob({ expires: { kind: 'delay', ms: 60_000 } }),
+    newJob({ expires: { kind: 'at', iso: '2090-01-01T00:00:00Z' } }),
   ]
   await enqueue(store.db, [after, at], null)
   const [left] = await store.rows<{ ms: number }>(
@@ -45,7 +36,7 @@ test('lets them expire after a time by the clock of the database, or at a moment
 })
 
 test('writes all or none: an id that is taken refuses the others too', async ({ store }) => {
-  const [fresh, taken] = [job(), job({ id: readyIds(1)[0] as string })]
+  const [fresh, taken] = [newJob(), newJob({ id: readyIds(1)[0] as string })]
   expect(await store.refused(() => enqueue(store.db, [fresh, taken], null))).toBe('23505')
   await expect(store.job(fresh.id)).rejects.toThrow()
 })

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, test as base, beforeAll, expect } from 'vitest'
 import { taskKey } from '../../../src/model/task-key.ts'
@@ -11,6 +10,7 @@ import { delay, finish, handBack } from '../../../src/store/settles.ts'
 import type { StatementName } from '../../../src/store/statements.ts'
 import { registerWorker, revokeWorker } from '../../../src/store/workers.ts'
 import { MILLION, millionDatabase, SCHEMA } from '../../support/million.ts'
+import { newJob } from '../../support/new-job.ts'
 import { allOf, type Plan, readPlan } from './plan.ts'
 
 /** A `Database` whose statements all go to one connection, inside its transaction. */
@@ -49,17 +49,7 @@ export class Store {
   }
 
   async enqueued(job: Partial<NewJob> = {}): Promise<NewJob> {
-    const all = {
-      id: randomUUID(),
-      queue: 'mine',
-      task: 'common',
-      version: 1,
-      priority: 5,
-      input: null,
-      expires: null,
-      after: null,
-      ...job,
-    }
+    const all = newJob(job)
     await enqueue(this.db, [all], null)
     return all
   }
